@@ -1,0 +1,1 @@
+"""TRUSTED: the only place where keys and plaintext exist."""

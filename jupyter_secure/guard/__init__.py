@@ -1,0 +1,1 @@
+"""CONFINER: builds the wall, then starts the kernel."""

@@ -1,0 +1,468 @@
+"""Every message, in two closed families.
+
+*Kernel requests* are what code in a notebook may ask; they name no person, kernel, notebook or guard level, because
+all that comes from the records of the relay and the broker. *Relay requests* are what the Jupyter server asks of the
+broker; `FromKernel` carries a kernel request together with the grant of the channel it arrived on.
+
+An envelope joins a request to its answers: any number of `Progress`, then one body or one error. `id` 0 is the broker
+speaking unasked (`Changed`). Bulk data never travels in a message: a `Delivery` or `Answer` comes with one descriptor,
+whose content is sealed to the kernel's key (docs/spec/view-v1.md).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from .dataset import Tag
+from .decision import ColumnReason, NearMiss
+from .errors import WireError
+from .grant import Grant, GuardReport
+from .lineage import Graph
+from .noun import ColumnName, Count, DatasetName, KernelId, NotebookPath, Noun, PurposeName
+from .principal import Principal
+from .record import Entry
+from .view import ColumnView, Rung
+
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class Message(Noun, tag_field="type"):
+    """Base of all messages; the tag is the name of the class."""
+
+
+# What a kernel asks.
+
+
+class Hello(Message):
+    """Bind the kernel's ephemeral X25519 public key (base64) to its grant. Answered by `Welcome`."""
+
+    public_key: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Catalog(Message):
+    """Ask what may be used here, and as what. Answered by `CatalogReply`."""
+
+
+class Status(Message):
+    """Ask who the broker thinks is asking. Answered by `StatusReply`."""
+
+
+class Load(Message):
+    """Ask for a view. Answered by `Delivery` with a descriptor, or by `Handle` for the rung `dp`.
+
+    Attributes:
+        rung: the highest rung wanted; None means the highest permitted.
+        columns: None means all permitted.
+    """
+
+    dataset: DatasetName
+    rung: Rung | None = None
+    columns: Annotated[tuple[ColumnName, ...], msgspec.Meta(max_length=5000)] | None = None
+    purpose: PurposeName | None = None
+
+
+class Why(Message):
+    """Ask why columns come out as they do. Answered by `WhyReply`."""
+
+    dataset: DatasetName
+    column: ColumnName | None = None
+    purpose: PurposeName | None = None
+
+
+class Budget(Message):
+    """Ask what is left to spend. Answered by `BudgetReply`."""
+
+    dataset: DatasetName | None = None
+
+
+class Query(Message):
+    """Ask a question with differential privacy, in the closed algebra of docs/spec/query-v1.md.
+
+    Answered by `Answer` with a descriptor.
+
+    Attributes:
+        question: the JSON text of the question.
+        epsilon: what to spend on it, a decimal string; None takes the policy's default.
+        preview: say the cost and the expected error, spend nothing.
+    """
+
+    question: Annotated[str, msgspec.Meta(max_length=32768)]
+    epsilon: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,4}(\.[0-9]{1,9})?\Z")] | None = None
+    purpose: PurposeName | None = None
+    preview: bool = False
+
+
+class Cancel(Message):
+    """Stop the request of that id. Never answered."""
+
+    request: Count
+
+
+KernelRequest = Hello | Catalog | Status | Load | Why | Budget | Query | Cancel
+
+
+# What the broker answers to a kernel.
+
+
+class Welcome(Message):
+    """The grant that the channel is bound to."""
+
+    grant: Grant
+
+
+class ColumnOffer(Noun):
+    """A column as it would cross now; `treatment` is the method's name, None where the column is left out."""
+
+    name: ColumnName
+    type: str
+    tag: Tag | None
+    treatment: str | None
+    reason: str
+
+
+class Offer(Noun):
+    """A dataset the person may use.
+
+    Attributes:
+        rows: None where only `dp` is permitted, because the number of rows is then itself private.
+        rungs: what is permitted now, highest first.
+        purposes: purposes that some rule for this person names.
+    """
+
+    dataset: DatasetName
+    version: Count
+    rows: Count | None
+    rungs: tuple[Rung, ...]
+    columns: tuple[ColumnOffer, ...]
+    purposes: tuple[PurposeName, ...]
+
+
+class CatalogReply(Message):
+    """What may be used."""
+
+    offers: tuple[Offer, ...]
+
+
+class StatusReply(Message):
+    """Who is asking, from where, how confined, and the log's last signed state."""
+
+    principal: Principal
+    grant: Grant
+    vault: Literal["unlocked", "locked"]
+    log_size: Count
+    log_root: str
+
+
+class Progress(Message):
+    """How far the making of a view has come."""
+
+    rows: Count
+    total: Count
+
+
+class Delivery(Message):
+    """A view; its content is behind the descriptor that comes with this message.
+
+    Attributes:
+        seal: base64 of the HPKE encapsulation and the encrypted content key; `info` binds it to grant and request.
+        size: length of the plaintext Arrow stream in bytes.
+        seq: the entry in the audit log that permitted it.
+    """
+
+    dataset: DatasetName
+    version: Count
+    rung: Rung
+    columns: tuple[ColumnView, ...]
+    left_out: tuple[ColumnReason, ...]
+    purpose: PurposeName | None
+    rows: Count
+    size: Count
+    seal: str
+    info: str
+    seq: Count
+
+
+class DpColumn(Noun):
+    """What a question may say of a column; all of it public, from the policy."""
+
+    name: ColumnName
+    kind: Literal["number", "category"]
+    lower: float | None = None
+    upper: float | None = None
+    keys: tuple[str, ...] = ()
+
+
+class Gauge(Noun):
+    """One budget. Epsilon as decimal strings, at the delta given.
+
+    Attributes:
+        scope: `dataset` (over all people) or `person`.
+        remaining: None where it would show what colleagues spent.
+    """
+
+    dataset: DatasetName
+    scope: Literal["dataset", "person"]
+    cap: str
+    spent: str | None
+    remaining: str | None
+    delta: str
+
+
+class Handle(Message):
+    """A view of the rung `dp`: what may be asked, never any data."""
+
+    dataset: DatasetName
+    version: Count
+    columns: tuple[DpColumn, ...]
+    gauges: tuple[Gauge, ...]
+    default_epsilon: str
+    purpose: PurposeName | None
+    seq: Count
+
+
+class WhyReply(Message):
+    """The reasons of the decision that a load would meet now."""
+
+    dataset: DatasetName
+    rung: Rung
+    reasons: tuple[ColumnReason, ...]
+    near_misses: tuple[NearMiss, ...]
+    policy: str
+
+
+class BudgetReply(Message):
+    """What is left."""
+
+    gauges: tuple[Gauge, ...]
+
+
+class Answer(Message):
+    """The answer to a question: a small Arrow table behind the descriptor, sealed like a view; a preview has none.
+
+    Attributes:
+        cost: epsilon charged, a decimal string; "0" for a repeated question.
+        errors: for each aggregate the half-width of its 95 % margin.
+        repeated: the identical question had been asked before and is answered from the record.
+    """
+
+    dataset: DatasetName
+    version: Count
+    cost: str
+    errors: dict[str, float]
+    repeated: bool
+    gauges: tuple[Gauge, ...]
+    rows: Count = 0
+    size: Count = 0
+    seal: str = ""
+    info: str = ""
+    seq: Count = 0
+
+
+KernelReply = Welcome | CatalogReply | StatusReply | Progress | Delivery | Handle | WhyReply | BudgetReply | Answer
+
+
+# What the relay asks.
+
+
+class State(Message):
+    """Ask whether the vault is open. Answered by `StateReply`."""
+
+
+class Unlock(Message):
+    """Open the vault; the passphrase crosses the private socket only. Answered by `StateReply`."""
+
+    passphrase: Secret
+
+
+class Login(Message):
+    """Prove who one is by name and password. Answered by `Session`."""
+
+    user: Text
+    password: Secret
+
+
+class WhoAmI(Message):
+    """Ask who a ticket stands for now, with the roles of now. Answered by `Session`."""
+
+    ticket: Text
+
+
+class Logout(Message):
+    """End a ticket. Answered by `Done`."""
+
+    ticket: Text
+
+
+class OpenKernel(Message):
+    """Mint a grant for a kernel that was just started. Answered by `Welcome`."""
+
+    ticket: Text
+    kernel: KernelId
+    notebook: NotebookPath
+    guard: GuardReport
+
+
+class MoveKernel(Message):
+    """The notebook of a kernel was renamed. Answered by `Welcome`."""
+
+    grant: Text
+    notebook: NotebookPath
+
+
+class CloseKernel(Message):
+    """A kernel has ended. Answered by `Done`."""
+
+    grant: Text
+
+
+class FromKernel(Message):
+    """A kernel request, with the grant of the channel it came from. Answered by a kernel reply."""
+
+    grant: Text
+    request: KernelRequest
+
+
+class PanelCatalog(Message):
+    """What the person may use; answered by `CatalogReply`. Without a grant the guard level counts as G0."""
+
+    ticket: Text
+    grant: Text | None = None
+
+
+class PanelWhy(Message):
+    """The panel's `why?`. Answered by `WhyReply`."""
+
+    ticket: Text
+    dataset: DatasetName
+    column: ColumnName | None = None
+    grant: Text | None = None
+
+
+class PanelBudget(Message):
+    """Gauges for all datasets that the person may query. Answered by `BudgetReply`."""
+
+    ticket: Text
+    grant: Text | None = None
+
+
+class PanelLog(Message):
+    """Entries of one notebook, newest first; officers see everybody's, others their own. Answered by `LogReply`.
+
+    Attributes:
+        before: only entries with a smaller sequence number.
+        notebook: None asks for all notebooks.
+    """
+
+    ticket: Text
+    notebook: NotebookPath | None = None
+    before: Count | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class PanelLineage(Message):
+    """The graph of one notebook. Answered by `LineageReply`."""
+
+    ticket: Text
+    notebook: NotebookPath
+
+
+class Stop(Message):
+    """End the broker in good order. Answered by `Done`, then the process ends."""
+
+
+RelayRequest = (
+    State
+    | Unlock
+    | Login
+    | WhoAmI
+    | Logout
+    | OpenKernel
+    | MoveKernel
+    | CloseKernel
+    | FromKernel
+    | PanelCatalog
+    | PanelWhy
+    | PanelBudget
+    | PanelLog
+    | PanelLineage
+    | Stop
+)
+
+
+# What the broker answers to the relay.
+
+
+class StateReply(Message):
+    """The broker's own state."""
+
+    vault: Literal["unlocked", "locked"]
+    version: str
+    pid: Count
+    log_size: Count
+
+
+class Session(Message):
+    """A proved identity. The ticket is empty in the answer to `WhoAmI`."""
+
+    principal: Principal
+    ticket: str
+    expires_at: Count
+
+
+class LogReply(Message):
+    """A page of entries with the signed checkpoint that covers them."""
+
+    entries: tuple[Entry, ...]
+    checkpoint: str
+
+
+class LineageReply(Message):
+    """A graph."""
+
+    graph: Graph
+
+
+class Done(Message):
+    """Nothing more to say."""
+
+
+class Changed(Message):
+    """Something that the panel shows has changed; holds no content. `notebook` None means anywhere."""
+
+    notebook: NotebookPath | None = None
+
+
+RelayReply = StateReply | Session | LogReply | LineageReply | Done | Changed | KernelReply
+
+
+class ToBroker(Noun):
+    """Envelope from the relay."""
+
+    id: Count
+    body: RelayRequest
+
+
+class FromBroker(Noun):
+    """Envelope to the relay; exactly one of `body` and `error` is set."""
+
+    id: Count
+    body: RelayReply | None = None
+    error: WireError | None = None
+
+
+class ToRelay(Noun):
+    """Envelope from a kernel."""
+
+    id: Count
+    body: KernelRequest
+
+
+class FromRelay(Noun):
+    """Envelope to a kernel; exactly one of `body` and `error` is set."""
+
+    id: Count
+    body: KernelReply | None = None
+    error: WireError | None = None
