@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table, Text
 
-from ..metadata import METADATA
+from jupyter_secure.broker.store.metadata import METADATA
 
 # One row per budget. `subject` (a dataset, or a dataset and a person) and `salt` go null together on erasure; the chain
 # holds only their commitment.

@@ -1,0 +1,31 @@
+"""Print the operations that lead from the newest revision to the tables as they are written now."""
+
+from __future__ import annotations
+
+import sys
+
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.migration import MigrationContext
+
+from jupyter_secure.broker.store import tables
+from jupyter_secure.broker.store.metadata import METADATA
+from jupyter_secure.broker.store.migrations import head, upgrade
+
+
+def main() -> None:
+    """Migrate an empty database, compare, print."""
+    from jupyter_secure.broker.store.database import open_database
+
+    engine = open_database("sqlite://")
+    upgrade(engine)
+    tables.load()
+    with engine.connect() as connection:
+        difference = produce_migrations(MigrationContext.configure(connection), METADATA)
+    what = " ".join(sys.argv[1:]) or "what is new"
+    operations = render_python_code(difference.upgrade_ops) if difference.upgrade_ops else "pass"
+    sys.stdout.write(f'"""{what}."""\n\nrevision = "{int(head()) + 1:04}"\ndown_revision = "{head()}"\n\n\n')
+    sys.stdout.write(f"def upgrade() -> None:\n    {operations}\n")
+
+
+if __name__ == "__main__":
+    main()
