@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from jupyter_secure.protocol.errors import ConflictError, InstallationError
+
 from .durable import sync_folder, write_durably
 
 _MISSING = "There is no vault here. Make one with `jupyter secure init`, or name another with `--vault`."

@@ -12,7 +12,7 @@ from jupyter_secure.broker.store.metadata import METADATA
 # SQLite keeps a table in the order of its key only if the key's type is INTEGER.
 SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
 
-# `header` and `personal` are canonical JSON text; `personal`, `salt`, `user` and `notebook` go null together on erasure.
+# `header` and `personal` are canonical JSON text. Erasure empties `personal`, `salt`, `user`, `notebook` together.
 # `time`, `kind`, `dataset`, `user` and `notebook` repeat what the JSON says, for searching; verification compares them.
 AUDIT_ENTRIES = Table(
     "audit_entries",
@@ -53,35 +53,39 @@ AUDIT_CHECKPOINTS = Table(
     Column("time", BigInteger, nullable=False),
 )
 
-_REFUSE = "BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
 _KEPT = ("seq", "header", "commitment", "leaf", "time", "kind", "dataset")
 _ERASED = ("salt", "personal", "user", "notebook")
-_ONLY_ERASES = " AND ".join(
+_ERASES = " AND ".join(
     [*(f'NEW."{name}" IS OLD."{name}"' for name in _KEPT), *(f'NEW."{name}" IS NULL' for name in _ERASED)]
 )
 
-SQLITE_TRIGGERS: dict[str, str] = {
-    "audit_entries_stay": f"CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries {_REFUSE}",
-    # Also what refuses INSERT OR REPLACE, which fires no trigger for the row that it deletes.
-    "audit_entries_in_order": (
-        "CREATE TRIGGER audit_entries_in_order BEFORE INSERT ON audit_entries "
-        "WHEN NEW.seq IS NOT (SELECT coalesce(max(seq) + 1, 0) FROM audit_entries) " + _REFUSE
-    ),
-    "audit_entries_only_erased": (
-        f"CREATE TRIGGER audit_entries_only_erased BEFORE UPDATE ON audit_entries WHEN NOT ({_ONLY_ERASES}) {_REFUSE}"
-    ),
-    "audit_checkpoints_stay": f"CREATE TRIGGER audit_checkpoints_stay BEFORE DELETE ON audit_checkpoints {_REFUSE}",
-    "audit_checkpoints_in_order": (
-        "CREATE TRIGGER audit_checkpoints_in_order BEFORE INSERT ON audit_checkpoints "
-        "WHEN NEW.size <= (SELECT max(size) FROM audit_checkpoints) " + _REFUSE
-    ),
-    "audit_checkpoints_fixed": f"CREATE TRIGGER audit_checkpoints_fixed BEFORE UPDATE ON audit_checkpoints {_REFUSE}",
-    "audit_head_stays": f"CREATE TRIGGER audit_head_stays BEFORE DELETE ON audit_head {_REFUSE}",
-    "audit_head_single": (
-        "CREATE TRIGGER audit_head_single BEFORE INSERT ON audit_head WHEN EXISTS (SELECT 1 FROM audit_head) " + _REFUSE
-    ),
-    "audit_head_grows": (
-        "CREATE TRIGGER audit_head_grows BEFORE UPDATE ON audit_head "
-        f"WHEN NEW.id IS NOT OLD.id OR NEW.size < OLD.size {_REFUSE}"
-    ),
-}
+
+def _trigger(name: str, event: str, table: str, unless: str = "0") -> tuple[str, str]:
+    refuse = "BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
+    return name, f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN NOT ({unless}) {refuse}"
+
+
+# In-order inserts also stop INSERT OR REPLACE, which fires no trigger for the row that it deletes.
+SQLITE_TRIGGERS: dict[str, str] = dict(
+    (
+        _trigger(
+            "audit_entries_in_order",
+            "INSERT",
+            "audit_entries",
+            "NEW.seq IS (SELECT coalesce(max(seq) + 1, 0) FROM audit_entries)",
+        ),
+        _trigger("audit_entries_only_erased", "UPDATE", "audit_entries", _ERASES),
+        _trigger("audit_entries_stay", "DELETE", "audit_entries"),
+        _trigger(
+            "audit_checkpoints_in_order",
+            "INSERT",
+            "audit_checkpoints",
+            "NEW.size > (SELECT coalesce(max(size), 0) FROM audit_checkpoints)",
+        ),
+        _trigger("audit_checkpoints_fixed", "UPDATE", "audit_checkpoints"),
+        _trigger("audit_checkpoints_stay", "DELETE", "audit_checkpoints"),
+        _trigger("audit_head_single", "INSERT", "audit_head", "NOT EXISTS (SELECT 1 FROM audit_head)"),
+        _trigger("audit_head_grows", "UPDATE", "audit_head", "NEW.id IS OLD.id AND NEW.size >= OLD.size"),
+        _trigger("audit_head_stays", "DELETE", "audit_head"),
+    )
+)

@@ -97,9 +97,11 @@ def test_writers_take_turns(engine):
         assert connection.execute(text("SELECT size FROM audit_head")).scalar() == 60
 
 
-def test_the_triggers_are_in_the_database_as_they_are_written(engine):
+def test_the_log_s_triggers_are_in_the_database_as_they_are_written(engine):
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+        rows = connection.execute(
+            text("SELECT name, sql FROM sqlite_master WHERE name LIKE 'audit%' AND type = 'trigger'")
+        ).all()
     assert dict(rows) == SQLITE_TRIGGERS
 
 
