@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 
 import pytest
@@ -71,7 +70,7 @@ def test_a_durable_write_replaces_and_leaves_nothing_beside(tmp_path):
     write_durably(tmp_path / "f", b"old")
     write_durably(tmp_path / "f", b"new")
     assert (tmp_path / "f").read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["f"]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600
 
 
@@ -79,4 +78,4 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     (tmp_path / "f").mkdir()
     with pytest.raises(OSError, match="directory"):
         write_durably(tmp_path / "f", b"new")
-    assert os.listdir(tmp_path) == ["f"]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
