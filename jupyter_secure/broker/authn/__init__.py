@@ -1,0 +1,1 @@
+"""Who is asking: accounts, passwords, tickets of people and grants of kernels."""

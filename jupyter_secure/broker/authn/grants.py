@@ -1,0 +1,168 @@
+"""Grants of kernels, as docs/spec/grant-v1.md describes them.
+
+Promises: a grant is bound to one person, kernel, notebook and measured guard level; a kernel's public key is bound once
+and never exchanged; a grant that has expired, was closed or whose account was disabled is refused like one that never
+was; a new grant for the same kernel closes the older ones, because a restarted kernel is another process.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, Select, insert, select, update
+
+from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.tables.grants import GRANTS
+from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, UnauthenticatedError
+from jupyter_secure.protocol.grant import Grant, GuardReport
+from jupyter_secure.protocol.noun import KernelId, NotebookPath
+
+from .accounts import active
+
+LIFETIME = 24 * 3600 * 1000  # milliseconds: outlives a working day, not a forgotten kernel
+KEY_BYTES = 32  # X25519, RFC 7748
+_ENDED = "This kernel's grant has ended. Restart the kernel; if that does not help, log in again."
+
+
+class Grants:
+    """The grants of one vault.
+
+    Args:
+        engine: the vault's database.
+        now: milliseconds since 1970.
+    """
+
+    def __init__(self, engine: Engine, now: Callable[[], int]) -> None:
+        self._engine = engine
+        self._now = now
+
+    def mint(self, user: str, kernel: str, notebook: str, guard: GuardReport) -> Grant:
+        """Make a grant for a kernel that was just started.
+
+        Raises:
+            UnauthenticatedError: the account is not active.
+            InvalidRequestError: kernel or notebook is not a name.
+        """
+        now = self._now()
+        grant = _grant(
+            id=secrets.token_hex(16),
+            user=user,
+            kernel=kernel,
+            notebook=notebook,
+            guard=guard,
+            issued_at=now,
+            expires_at=now + LIFETIME,
+        )
+        with transaction(self._engine) as connection:
+            active(connection, user)
+            _close(connection, now, GRANTS.c.kernel == kernel)
+            connection.execute(insert(GRANTS), _to_row(grant))
+        return grant
+
+    def get(self, grant: str) -> Grant:
+        """Return a grant that holds now.
+
+        Raises:
+            UnauthenticatedError: it never was, has expired, was closed, or its account is not active.
+        """
+        with self._engine.connect() as connection:
+            return self._live(connection, grant)[0]
+
+    def bind_key(self, grant: str, public_key: str) -> Grant:
+        """Bind the kernel's ephemeral X25519 key (base64 of 32 bytes). The same key again changes nothing.
+
+        Raises:
+            UnauthenticatedError: the grant does not hold.
+            InvalidRequestError: that is not a key.
+            ConflictError: another key is bound already.
+        """
+        _require_key(public_key)
+        with transaction(self._engine) as connection:
+            live, bound = self._live(connection, grant)
+            if bound not in {None, public_key}:
+                raise ConflictError("This kernel has shown another key before. Restart it to begin anew.")
+            connection.execute(update(GRANTS).where(GRANTS.c.id == grant).values(public_key=public_key))
+        return live
+
+    def public_key(self, grant: str) -> str | None:
+        """Return the key bound to a grant, None before the kernel's `Hello`.
+
+        Raises:
+            UnauthenticatedError: the grant does not hold.
+        """
+        with self._engine.connect() as connection:
+            return self._live(connection, grant)[1]
+
+    def move(self, grant: str, notebook: str) -> Grant:
+        """Follow a renamed notebook.
+
+        Raises:
+            UnauthenticatedError: the grant does not hold.
+            InvalidRequestError: the path is too long.
+        """
+        with transaction(self._engine) as connection:
+            live, _ = self._live(connection, grant)
+            moved = _grant(**{**msgspec.structs.asdict(live), "notebook": notebook})
+            connection.execute(update(GRANTS).where(GRANTS.c.id == grant).values(notebook=moved.notebook))
+        return moved
+
+    def close(self, grant: str) -> None:
+        """End a grant; one that has ended stays ended."""
+        with transaction(self._engine) as connection:
+            _close(connection, self._now(), GRANTS.c.id == grant)
+
+    def _live(self, connection: Connection, grant: str) -> tuple[Grant, str | None]:
+        query: Select[Any] = select(GRANTS).where(GRANTS.c.id == grant)
+        row = connection.execute(query).mappings().first()
+        if row is None or row["closed"] is not None or row["expires"] <= self._now():
+            raise UnauthenticatedError(_ENDED)
+        try:
+            active(connection, row["user"])
+        except UnauthenticatedError:
+            raise UnauthenticatedError(_ENDED) from None
+        return _from_row(dict(row)), row["public_key"]
+
+
+def _grant(*, kernel: str, notebook: str, **fields: Any) -> Grant:
+    try:
+        msgspec.convert(kernel, KernelId)
+        msgspec.convert(notebook, NotebookPath)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(detail=str(error)) from None
+    return Grant(kernel=kernel, notebook=notebook, **fields)
+
+
+def _to_row(grant: Grant) -> dict[str, Any]:
+    fields = {name: getattr(grant, name) for name in ("id", "user", "kernel", "notebook")}
+    guard = msgspec.to_builtins(grant.guard)
+    return {**fields, "guard": guard, "issued": grant.issued_at, "expires": grant.expires_at}
+
+
+def _from_row(row: dict[str, Any]) -> Grant:
+    return Grant(
+        id=row["id"],
+        user=row["user"],
+        kernel=row["kernel"],
+        notebook=row["notebook"],
+        guard=msgspec.convert(row["guard"], GuardReport),
+        issued_at=row["issued"],
+        expires_at=row["expires"],
+    )
+
+
+def _close(connection: Connection, now: int, which: Any) -> None:
+    connection.execute(update(GRANTS).where(which, GRANTS.c.closed.is_(None)).values(closed=now))
+
+
+def _require_key(public_key: str) -> None:
+    try:
+        length = len(base64.b64decode(public_key, validate=True))
+    except (binascii.Error, ValueError):
+        length = 0
+    if length != KEY_BYTES:
+        raise InvalidRequestError("The kernel showed something that is not an X25519 key.")
