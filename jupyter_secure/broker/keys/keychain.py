@@ -1,0 +1,182 @@
+"""The keychain: one wrapped key per purpose and name, kept in the store, opened when first needed.
+
+Purposes: a key-encryption key per dataset; the seeds that sign manifests, log and policies; the master of pseudonyms,
+from which the key of one project, purpose and domain is derived. Promises: a key in clear is only ever in memory;
+without an attached provider every call is a `LockedError`; a destroyed key never opens again, and its name is not
+reused. Making a key is one insert, so two processes cannot both believe that theirs is the one.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy.exc import IntegrityError as DuplicateKey
+
+from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.tables.keys import KEYS
+from jupyter_secure.protocol.canonical import canonical
+from jupyter_secure.protocol.errors import ConflictError, IntegrityError, LockedError
+
+from .provider import Context, KeyProvider, Wrapped
+from .signing import Signer
+
+
+class Purpose(enum.StrEnum):
+    """What keys are for."""
+
+    DATASET = "dataset"
+    MANIFEST = "manifest"
+    LOG = "log"
+    POLICY = "policy"
+    PSEUDONYM = "pseudonym"
+
+
+SINGLE = (Purpose.MANIFEST, Purpose.LOG, Purpose.POLICY, Purpose.PSEUDONYM)
+SIGNING = (Purpose.MANIFEST, Purpose.LOG, Purpose.POLICY)
+
+
+class KeptSigner:
+    """A signer whose private key is unwrapped at its first use, so it can be handed out by a locked vault."""
+
+    def __init__(self, keychain: Keychain, purpose: Purpose) -> None:
+        self._keychain = keychain
+        self._purpose = purpose
+
+    @property
+    def public(self) -> bytes:
+        """Return the 32-byte public key."""
+        return self._keychain.opened_signer(self._purpose).public
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the 64-byte signature."""
+        return self._keychain.opened_signer(self._purpose).sign(data)
+
+
+class Keychain:
+    """The named keys of one vault.
+
+    Args:
+        engine: the vault's store.
+        vault: the vault's identifier, bound into every wrapped key.
+    """
+
+    def __init__(self, engine: Engine, vault: str, provider: KeyProvider | None = None) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._provider = provider
+        self._keys: dict[tuple[Purpose, str], bytes] = {}
+        self._signers: dict[Purpose, Signer] = {}
+
+    @property
+    def locked(self) -> bool:
+        """Say whether keys can be opened."""
+        return self._provider is None
+
+    def attach(self, provider: KeyProvider) -> None:
+        """Unlock."""
+        self._provider = provider
+
+    def lock(self) -> None:
+        """Forget every key and the provider."""
+        self._provider = None
+        self._keys.clear()
+        self._signers.clear()
+
+    def create_vault_keys(self, now: int) -> None:
+        """Make the keys that a vault has exactly once: three signing keys and the master of pseudonyms.
+
+        Raises:
+            ConflictError: they exist.
+        """
+        with transaction(self._engine) as connection:
+            for purpose in SINGLE:
+                self._create(connection, purpose, "", now)
+
+    def ensure_dataset(self, name: str, now: int) -> None:
+        """Make the key of a dataset if it has none.
+
+        Raises:
+            ConflictError: it had one, which was destroyed.
+        """
+        with transaction(self._engine) as connection:
+            row = connection.execute(
+                select(KEYS.c.destroyed).where(KEYS.c.purpose == Purpose.DATASET, KEYS.c.name == name)
+            ).one_or_none()
+            if row is None:
+                self._create(connection, Purpose.DATASET, name, now)
+            elif row.destroyed is not None:
+                raise ConflictError("A dataset of that name was destroyed. Seal the data under another name.")
+
+    def dataset_key(self, name: str) -> bytes:
+        """Return the 32-byte key-encryption key of a dataset.
+
+        Raises:
+            LockedError: the vault is locked.
+            IntegrityError: there is none, it was destroyed, or it does not open.
+        """
+        return self._open(Purpose.DATASET, name)
+
+    def signer(self, purpose: Purpose) -> KeptSigner:
+        """Return the signer of manifests, log or policies; works on a locked vault until it has to sign."""
+        return KeptSigner(self, purpose)
+
+    def opened_signer(self, purpose: Purpose) -> Signer:
+        """Return a signer with its private key in memory.
+
+        Raises:
+            LockedError: the vault is locked.
+        """
+        if purpose not in self._signers:
+            self._signers[purpose] = Signer(self._open(purpose, ""))
+        return self._signers[purpose]
+
+    def pseudonym_key(self, project: str, purpose: str | None, domain: str) -> bytes:
+        """Return the 32-byte key of pseudonyms of one project, purpose and domain.
+
+        HKDF-SHA256 (RFC 5869) of the master; the three are encoded as canonical JSON, so no two different triples give
+        the same input.
+        """
+        info = canonical({"use": "pseudonym", "project": project, "purpose": purpose, "domain": domain})
+        return HKDF(SHA256(), 32, salt=None, info=info).derive(self._open(Purpose.PSEUDONYM, ""))
+
+    def destroy_dataset(self, name: str, now: int) -> None:
+        """Shred a dataset: its wrapped key is erased from the store, and from memory."""
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(KEYS)
+                .where(KEYS.c.purpose == Purpose.DATASET, KEYS.c.name == name)
+                .values(wrapped=None, destroyed=now)
+            )
+        self._keys.pop((Purpose.DATASET, name), None)
+
+    def _create(self, connection: Connection, purpose: Purpose, name: str, now: int) -> None:
+        wrapped = self._held().wrap(secrets.token_bytes(32), self._context(purpose, name))
+        row = {"purpose": purpose.value, "name": name, "wrapped": wrapped.encode(), "provider": wrapped.provider}
+        try:
+            connection.execute(insert(KEYS).values(**row, created=now, destroyed=None))
+        except DuplicateKey:
+            raise ConflictError("This vault has its keys already. Nothing was changed.") from None
+
+    def _open(self, purpose: Purpose, name: str) -> bytes:
+        provider = self._held()
+        if (purpose, name) not in self._keys:
+            with self._engine.connect() as connection:
+                stored = connection.execute(
+                    select(KEYS.c.wrapped).where(KEYS.c.purpose == purpose.value, KEYS.c.name == name)
+                ).scalar()
+            if stored is None:
+                raise IntegrityError(detail=f"there is no key {purpose}/{name}")
+            self._keys[purpose, name] = provider.unwrap(Wrapped.decode(stored), self._context(purpose, name))
+        return self._keys[purpose, name]
+
+    def _context(self, purpose: Purpose, name: str) -> Context:
+        return Context(vault=self._vault, purpose=purpose.value, name=name)
+
+    def _held(self) -> KeyProvider:
+        if self._provider is None:
+            raise LockedError
+        return self._provider

@@ -1,0 +1,106 @@
+"""Writing the parts of a version into a fresh folder.
+
+Steps for each part: take rows until it is full, write row groups under keys that Arrow makes for this part alone,
+fsync, read back size and digests, wrap the captured keys for the manifest. At most one row group is held in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from . import data_keys
+from .data_keys import PartCipher, Place
+from .footer import file_digest, footer_digest, open_part
+from .manifest import Part
+
+GROUP_ROWS = 1 << 18
+GROUP_BYTES = 256 << 20
+PART_GROUPS = 16
+
+
+class PartWriter:
+    """Writes part after part.
+
+    Args:
+        folder: an existing private folder.
+        kek: the dataset's key.
+    """
+
+    def __init__(self, folder: Path, kek: bytes, dataset: str, version: int, schema: pa.Schema) -> None:
+        self._folder = folder
+        self._kek = kek
+        self._dataset = dataset
+        self._version = version
+        self._schema = schema
+
+    def write(self, batches: Iterator[Any]) -> tuple[Part, ...]:
+        """Write all rows; an empty table still gives one part, so that its schema is sealed too."""
+        groups = row_groups(batches, self._schema)
+        parts: list[Part] = []
+        following = next(groups, None)
+        while following is not None or not parts:
+            file = f"part-{len(parts):05}.parquet"
+            cipher = PartCipher(self._kek, self._dataset, self._version, tuple(self._schema.names))
+            path = self._create(file)
+            written: list[int] = []
+            with pq.ParquetWriter(path, self._schema, encryption_properties=cipher.encryption()) as out:
+                while following is not None and len(written) < PART_GROUPS:
+                    out.write_table(following, row_group_size=GROUP_ROWS)
+                    written.append(following.num_rows)
+                    following = next(groups, None)
+            parts.append(self._describe(path, cipher, written))
+        return tuple(parts)
+
+    def _create(self, file: str) -> Path:
+        # Made here first, because Arrow would make it readable by others where the umask says so.
+        path = self._folder / file
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        return path
+
+    def _describe(self, path: Path, cipher: PartCipher, written: list[int]) -> Part:
+        footer_key, column_keys = cipher.captured()
+        fd = open_part(path)
+        try:
+            os.fsync(fd)
+            size = os.fstat(fd).st_size
+            return Part(
+                file=path.name,
+                size=size,
+                sha256=file_digest(fd),
+                footer_sha256=footer_digest(fd, size),
+                rows=sum(written),
+                row_groups=len(written),
+                footer_key=self._wrap(footer_key, path.name, None),
+                column_keys={name: self._wrap(key, path.name, name) for name, key in column_keys.items()},
+            )
+        finally:
+            os.close(fd)
+
+    def _wrap(self, key: bytes, part: str, column: str | None) -> str:
+        place = Place(dataset=self._dataset, version=self._version, part=part, column=column)
+        return data_keys.wrap(self._kek, key, place)
+
+
+def row_groups(batches: Iterator[Any], schema: pa.Schema) -> Iterator[Any]:
+    """Yield tables of `GROUP_ROWS` rows, fewer where rows are so wide that they pass `GROUP_BYTES`."""
+    held: list[Any] = []
+    rows = size = 0
+    for batch in batches:
+        rest = batch
+        while rest.num_rows:
+            head = rest.slice(0, GROUP_ROWS - rows)
+            held.append(head)
+            rows += head.num_rows
+            size += head.nbytes
+            rest = rest.slice(head.num_rows)
+            if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+                yield pa.Table.from_batches(held, schema)
+                held, rows, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held, schema)
