@@ -6,23 +6,24 @@ and then the hash chain and its anchor in the audit log find the change.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from jupyter_secure.broker.store.metadata import METADATA
+
+SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
 
 # One row per budget. `subject` (a dataset, or a dataset and a person) and `salt` go null together on erasure; the chain
 # holds only their commitment.
 LEDGER_CAPS = Table(
     "ledger_caps",
     METADATA,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", SEQUENCE, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("subject", String(160), nullable=True),
     Column("salt", LargeBinary, nullable=True),
     Column("cap", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
-    CheckConstraint("spent >= 0", name="not_negative"),
-    CheckConstraint("spent <= cap", name="within_cap"),
+    CheckConstraint("spent >= 0 AND spent <= cap", name="within_cap"),
     Index(None, "kind", "subject", unique=True),
 )
 
@@ -30,7 +31,7 @@ LEDGER_CAPS = Table(
 LEDGER_ENTRIES = Table(
     "ledger_entries",
     METADATA,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", SEQUENCE, primary_key=True, autoincrement=False),
     Column("body", Text, nullable=False),
     Column("hash", String(64), nullable=False),
 )
@@ -39,22 +40,39 @@ LEDGER_ENTRIES = Table(
 LEDGER_ANSWERS = Table(
     "ledger_answers",
     METADATA,
-    Column("entry", BigInteger, ForeignKey("ledger_entries.seq"), primary_key=True, autoincrement=False),
+    Column("entry", SEQUENCE, ForeignKey("ledger_entries.seq"), primary_key=True, autoincrement=False),
     Column("question", String(64), nullable=False),
     Column("answer", LargeBinary, nullable=False),
     Index(None, "question", "entry"),
 )
 
-_REFUSE = "BEGIN SELECT RAISE(ABORT, 'the privacy ledger only grows'); END"
 
-SQLITE_TRIGGERS: dict[str, str] = {
-    "ledger_entries_stay": f"CREATE TRIGGER ledger_entries_stay BEFORE DELETE ON ledger_entries {_REFUSE}",
-    "ledger_entries_fixed": f"CREATE TRIGGER ledger_entries_fixed BEFORE UPDATE ON ledger_entries {_REFUSE}",
-    "ledger_answers_stay": f"CREATE TRIGGER ledger_answers_stay BEFORE DELETE ON ledger_answers {_REFUSE}",
-    "ledger_answers_fixed": f"CREATE TRIGGER ledger_answers_fixed BEFORE UPDATE ON ledger_answers {_REFUSE}",
-    "ledger_caps_stay": f"CREATE TRIGGER ledger_caps_stay BEFORE DELETE ON ledger_caps {_REFUSE}",
-    "ledger_caps_grow": (
-        "CREATE TRIGGER ledger_caps_grow BEFORE UPDATE ON ledger_caps "
-        f"WHEN NEW.id IS NOT OLD.id OR NEW.kind IS NOT OLD.kind OR NEW.spent < OLD.spent {_REFUSE}"
-    ),
-}
+def _trigger(name: str, event: str, table: str, unless: str = "0") -> tuple[str, str]:
+    refuse = "BEGIN SELECT RAISE(ABORT, 'the privacy ledger only grows'); END"
+    return name, f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN NOT ({unless}) {refuse}"
+
+
+def _next(table: str, key: str) -> str:
+    # In-order inserts also stop INSERT OR REPLACE, which fires no trigger for the row that it deletes.
+    return f"NEW.{key} IS (SELECT coalesce(max({key}), 0) + 1 FROM {table})"  # noqa: S608 - constants of this file
+
+
+_LATER = "NEW.entry > (SELECT coalesce(max(entry), 0) FROM ledger_answers)"
+_GROWS = (
+    "NEW.id IS OLD.id AND NEW.kind IS OLD.kind AND NEW.spent >= OLD.spent "
+    "AND ((NEW.subject IS OLD.subject AND NEW.salt IS OLD.salt) OR (NEW.subject IS NULL AND NEW.salt IS NULL))"
+)
+
+SQLITE_TRIGGERS: dict[str, str] = dict(
+    (
+        _trigger("ledger_entries_in_order", "INSERT", "ledger_entries", _next("ledger_entries", "seq")),
+        _trigger("ledger_entries_fixed", "UPDATE", "ledger_entries"),
+        _trigger("ledger_entries_stay", "DELETE", "ledger_entries"),
+        _trigger("ledger_answers_in_order", "INSERT", "ledger_answers", _LATER),
+        _trigger("ledger_answers_fixed", "UPDATE", "ledger_answers"),
+        _trigger("ledger_answers_stay", "DELETE", "ledger_answers"),
+        _trigger("ledger_caps_in_order", "INSERT", "ledger_caps", _next("ledger_caps", "id")),
+        _trigger("ledger_caps_grow", "UPDATE", "ledger_caps", _GROWS),
+        _trigger("ledger_caps_stay", "DELETE", "ledger_caps"),
+    )
+)

@@ -1,0 +1,263 @@
+"""The ledger: reserve, then compute, then keep the answer.
+
+Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns) -> put `head()` into the
+audit log -> draw noise -> `attach` the answer -> send. A crash after `reserve` loses budget and leaks nothing; a crash
+after `attach` answers the same bytes again. Nothing is ever refunded: a refund on failure would itself be an answer.
+
+Promises: in one immediate transaction each cap is raised only if it stays within its bound, by a conditional UPDATE, or
+none is; a budget that nobody set refuses; an identical question of the same budgets gets the stored bytes for free; a
+refusal names the kind of cap and no amount.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import func, insert, select, update
+
+from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
+from jupyter_secure.protocol.errors import BudgetError, ConflictError
+from jupyter_secure.protocol.messages import Gauge
+
+from .accountant import MAX_UNITS, epsilon_of
+from .chain import Head, body, broken, commitment, question_key
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+Kind = Literal["dataset", "person"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scope:
+    """Whose budget: a dataset over all people for its lifetime (versions share it), or one person's part of it."""
+
+    kind: Kind
+    dataset: str
+    person: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Return the text that the row is found by; names of datasets hold no slash."""
+        return f"{self.dataset}/{self.person}" if self.kind == "person" else self.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Budget that is gone; `attach` completes it."""
+
+    seq: int
+    key: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The bytes that the identical question got before."""
+
+    seq: int
+    answer: bytes
+
+
+class Ledger:
+    """The privacy ledger of one vault."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._seen = Head()
+
+    def set_cap(self, scope: Scope, units: int) -> None:
+        """Make a budget, or change its cap, as policy says; a cap below what is spent becomes what is spent.
+
+        Costs one read when nothing changes. Every change is an entry of the chain.
+        """
+        if not 0 <= units <= MAX_UNITS:
+            raise BudgetError("A privacy budget is out of range. Ask a data steward to correct the policy.")
+        with self._engine.connect() as connection:
+            row = _find(connection, scope)
+        if row is not None and row.cap == max(units, row.spent):
+            return
+        with transaction(self._engine) as connection:
+            self._write_cap(connection, scope, units)
+
+    def reserve(self, question: str, scopes: tuple[Scope, ...], units: int) -> Reservation | StoredAnswer:
+        """Spend `units` from every scope, durably, or return the answer that was paid for before.
+
+        Args:
+            question: `protocol.query.question_digest`.
+            scopes: all budgets that pay, the dataset's among them.
+            units: cost in 1e-9 rho.
+
+        Raises:
+            BudgetError: some budget is missing or too small; nothing was spent.
+            IntegrityError: the ledger is not the one this process knew.
+        """
+        if units < 1 or "dataset" not in {scope.kind for scope in scopes}:
+            raise BudgetError(detail="a reservation needs a cost and the dataset's budget")
+        with transaction(self._engine) as connection:
+            ids = {scope: _need(connection, scope) for scope in sorted(set(scopes))}
+            key = question_key(question, list(ids.values()))
+            stored = _stored(connection, key)
+            if stored is not None:
+                return stored
+            for scope, row in ids.items():
+                _spend(connection, scope, row, units)
+            caps = sorted(ids.values())
+            head = self._append(connection, body(kind="debit", question=key, caps=caps, units=units))
+        self._seen = head
+        return Reservation(head.size, key, units)
+
+    def attach(self, reservation: Reservation, answer: bytes) -> None:
+        """Keep the answer that a reservation paid for, durably.
+
+        Raises:
+            ConflictError: the reservation is not one of this ledger, or has its answer.
+        """
+        digest = hashlib.sha256(answer).hexdigest()
+        with transaction(self._engine) as connection:
+            found = _body(connection, reservation.seq)
+            if found.get("kind") != "debit" or found.get("question") != reservation.key:
+                raise ConflictError("That reservation is not in the privacy ledger.")
+            if _answered(connection, reservation):
+                raise ConflictError("That question has its answer already.")
+            entry = self._append(connection, body(kind="answer", debit=reservation.seq, digest=digest))
+            connection.execute(insert(LEDGER_ANSWERS).values(entry=entry.size, question=reservation.key, answer=answer))
+        self._seen = entry
+
+    def gauges(self, dataset: str, person: str, delta: str) -> tuple[Gauge, ...]:
+        """Return what is left: the cap alone for the dataset, because the rest would show what colleagues spent.
+
+        `remaining` is the largest epsilon that one more question could cost; epsilons do not add up, rho does.
+        """
+        out = []
+        with self._engine.connect() as connection:
+            for scope in (Scope("dataset", dataset), Scope("person", dataset, person)):
+                row = _find(connection, scope)
+                if row is None:
+                    continue
+                own = scope.kind == "person"
+                out.append(
+                    Gauge(
+                        dataset=dataset,
+                        scope=scope.kind,
+                        cap=epsilon_of(row.cap, delta),
+                        spent=epsilon_of(row.spent, delta) if own else None,
+                        remaining=epsilon_of(row.cap - row.spent, delta, up=False) if own else None,
+                        delta=delta,
+                    )
+                )
+        return tuple(out)
+
+    def head(self) -> Head:
+        """Return the state to anchor in the audit log."""
+        with self._engine.connect() as connection:
+            return _head(connection)
+
+    def check_anchor(self, anchor: Head) -> None:
+        """Check that this ledger continues the anchored one; a longer one is fine.
+
+        Raises:
+            IntegrityError: it is older, or another.
+        """
+        with self._engine.connect() as connection:
+            _check(connection, anchor)
+        if anchor.size > self._seen.size:
+            self._seen = anchor
+
+    def _write_cap(self, connection: Connection, scope: Scope, units: int) -> None:
+        row = _find(connection, scope)
+        if row is not None:
+            cap = max(units, row.spent)
+            connection.execute(update(LEDGER_CAPS).where(LEDGER_CAPS.c.id == row.id).values(cap=cap))
+            self._append(connection, body(kind="cap", id=row.id, cap=cap))
+            return
+        salt = secrets.token_bytes(16)
+        number = (connection.execute(select(func.max(LEDGER_CAPS.c.id))).scalar() or 0) + 1
+        connection.execute(
+            insert(LEDGER_CAPS).values(id=number, kind=scope.kind, subject=scope.subject, salt=salt, cap=units, spent=0)
+        )
+        made = commitment(salt, scope.subject)
+        self._append(connection, body(kind="cap", id=number, scope=scope.kind, subject=made, cap=units))
+
+    def _append(self, connection: Connection, text: str) -> Head:
+        # What this process has seen must still be there: a file exchanged under a running broker is noticed here.
+        _check(connection, self._seen)
+        head = _head(connection).followed_by(text)
+        connection.execute(insert(LEDGER_ENTRIES).values(seq=head.size, body=text, hash=head.hash))
+        return head
+
+
+def _find(connection: Connection, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a row of the table
+    table = LEDGER_CAPS.c
+    query = select(table.id, table.cap, table.spent).where(table.kind == scope.kind, table.subject == scope.subject)
+    return connection.execute(query).one_or_none()
+
+
+def _need(connection: Connection, scope: Scope) -> int:
+    row = _find(connection, scope)
+    if row is None:
+        raise BudgetError(
+            f"No privacy budget ({_whose(scope)}) has been set for `{scope.dataset}`. Ask a data steward to set one."
+        )
+    return int(row.id)
+
+
+def _spend(connection: Connection, scope: Scope, row: int, units: int) -> None:
+    table = LEDGER_CAPS.c
+    spent = connection.execute(
+        update(LEDGER_CAPS).where(table.id == row, table.spent + units <= table.cap).values(spent=table.spent + units)
+    )
+    if spent.rowcount != 1:
+        raise BudgetError(
+            f"The privacy budget of `{scope.dataset}` ({_whose(scope)}) does not allow that question. "
+            "Offer a smaller epsilon, or ask a data steward."
+        )
+
+
+def _whose(scope: Scope) -> str:
+    return "your own" if scope.kind == "person" else "of all people together"
+
+
+def _head(connection: Connection) -> Head:
+    table = LEDGER_ENTRIES.c
+    row = connection.execute(select(table.seq, table.hash).order_by(table.seq.desc()).limit(1)).one_or_none()
+    return Head() if row is None else Head(int(row.seq), str(row.hash))
+
+
+def _check(connection: Connection, anchor: Head) -> None:
+    if anchor.size == 0:
+        return
+    found = connection.execute(select(LEDGER_ENTRIES.c.hash).where(LEDGER_ENTRIES.c.seq == anchor.size)).scalar()
+    if found != anchor.hash:
+        raise broken(f"entry {anchor.size} is missing or another")
+
+
+def _body(connection: Connection, seq: int) -> dict[str, object]:
+    text = connection.execute(select(LEDGER_ENTRIES.c.body).where(LEDGER_ENTRIES.c.seq == seq)).scalar()
+    found = json.loads(text) if text else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _stored(connection: Connection, key: str) -> StoredAnswer | None:
+    table = LEDGER_ANSWERS.c
+    query = select(table.entry, table.answer).where(table.question == key).order_by(table.entry).limit(1)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    recorded = _body(connection, row.entry)
+    if recorded.get("digest") != hashlib.sha256(row.answer).hexdigest():
+        raise broken(f"the answer of entry {row.entry} is not the one that was stored")
+    return StoredAnswer(int(row.entry), bytes(row.answer))
+
+
+def _answered(connection: Connection, reservation: Reservation) -> bool:
+    entries = select(LEDGER_ANSWERS.c.entry).where(LEDGER_ANSWERS.c.question == reservation.key)
+    return any(
+        _body(connection, int(entry)).get("debit") == reservation.seq
+        for entry in connection.execute(entries).scalars().all()
+    )

@@ -1,0 +1,102 @@
+"""The public facts of a domain as integers, so that everything after this module is exact.
+
+Promises: bounds are whole multiples of the resolution inside the policy's bounds; no sum of `max_rows` values can leave
+the 62 bits that an exact sum needs ("Widespread Underestimation of Sensitivity", Casacuberta et al. 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
+from jupyter_secure.protocol.errors import PolicyError
+from jupyter_secure.protocol.messages import DpColumn
+from jupyter_secure.protocol.query import LIMIT
+
+SUM_LIMIT = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFacts:
+    """A number column: codes `lo..hi`, each standing for `code * unit`."""
+
+    name: str
+    lo: int
+    hi: int
+    unit: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryFacts:
+    """A category column: code i stands for `keys[i]`, -1 for every other value."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All columns of a domain, with what bounds a person's influence.
+
+    Attributes:
+        k: rows of one person that are used, at most.
+        max_rows: public ceiling on the number of rows.
+    """
+
+    k: int
+    max_rows: int
+    columns: dict[str, NumberFacts | CategoryFacts]
+
+
+def exact(value: float) -> Fraction:
+    """Return what a person means by a decimal number: 0.1 is a tenth, not the binary number nearest to it."""
+    return Fraction(repr(value))
+
+
+def facts(domain: DpDomain) -> Facts:
+    """Return the integer facts.
+
+    Raises:
+        PolicyError: bounds, resolution or keys make no sound domain; the sentence names the column.
+    """
+    columns: dict[str, NumberFacts | CategoryFacts] = {}
+    for column in domain.columns:
+        found = _number(column, domain.max_rows) if isinstance(column, NumberDomain) else _category(column)
+        if columns.setdefault(column.name, found) is not found:
+            raise PolicyError(f"Column `{column.name}` is described twice.")
+    return Facts(k=domain.contributions, max_rows=domain.max_rows, columns=columns)
+
+
+def describe(domain: DpDomain) -> tuple[DpColumn, ...]:
+    """Return what a handle shows of each column."""
+    return tuple(
+        DpColumn(name=column.name, kind="number", lower=column.lower, upper=column.upper)
+        if isinstance(column, NumberDomain)
+        else DpColumn(name=column.name, kind="category", keys=column.keys)
+        for column in domain.columns
+    )
+
+
+def _number(column: NumberDomain, max_rows: int) -> NumberFacts:
+    if not all(map(math.isfinite, (column.lower, column.upper, column.resolution))):
+        raise PolicyError(f"The bounds of `{column.name}` are not finite.")
+    unit = exact(column.resolution)
+    lo, hi = math.ceil(exact(column.lower) / unit), math.floor(exact(column.upper) / unit)
+    if lo > hi:
+        raise PolicyError(f"The bounds of `{column.name}` hold no multiple of its resolution.")
+    # The width counts as well as the ends, because a mean sums distances from the middle.
+    largest = max(abs(lo), abs(hi), hi - lo)
+    if largest >= LIMIT or largest * max_rows >= SUM_LIMIT:
+        raise PolicyError(
+            f"The bounds of `{column.name}` are too wide for its resolution: a sum could overflow. "
+            "Narrow the bounds or use a coarser resolution."
+        )
+    return NumberFacts(name=column.name, lo=lo, hi=hi, unit=unit)
+
+
+def _category(column: CategoryDomain) -> CategoryFacts:
+    if len(set(column.keys)) != len(column.keys):
+        raise PolicyError(f"The public keys of `{column.name}` repeat.")
+    return CategoryFacts(name=column.name, keys=column.keys)

@@ -1,0 +1,124 @@
+"""Group keys: a fixed, public list of groups, each with a code, and the code of each row.
+
+All groups are answered, also the empty ones, because which groups occur is data. Each key has one more slot for rows
+without a value or with a value that is no public key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.query import MAX_GROUPS, Key
+
+from .domain import CategoryFacts, Facts, exact
+from .normalise import Normal
+from .predicate import find
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of one key; the last one is for null and unknown.
+
+    Attributes:
+        labels: of all slots but the last.
+        first: smallest bin number; bins only.
+        width: width of a bin in codes; None for a category.
+    """
+
+    col: str
+    labels: tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
+    first: int = 0
+    width: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the number of slots."""
+        return len(self.labels) + 1
+
+    def slot(self, column: Normal) -> NDArray[np.int64]:
+        """Return each row's slot."""
+        place = column.codes if self.width is None else column.codes // self.width - self.first
+        return np.where(column.null | (place < 0), len(self.labels), place)
+
+
+def bind_keys(keys: tuple[Key, ...], facts: Facts) -> tuple[Slots, ...]:
+    """Return the slots of all keys.
+
+    Raises:
+        InvalidRequestError: a key fits no column, or there would be more than 10,000 groups.
+    """
+    total = 1
+    bound = []
+    for key in keys:
+        total *= _size(key, facts)
+        if total > MAX_GROUPS:
+            raise InvalidRequestError(
+                f"The question makes more than {MAX_GROUPS:,} groups. Use wider bins or fewer keys."
+            )
+        bound.append(_bind(key, facts))
+    return tuple(bound)
+
+
+def group_codes(slots: tuple[Slots, ...], columns: Mapping[str, Normal]) -> NDArray[np.int64] | None:
+    """Return each row's group as a mixed-radix number, the first key most significant; None without keys."""
+    code: NDArray[np.int64] | None = None
+    for each in slots:
+        slot = each.slot(columns[each.col])
+        code = slot if code is None else code * each.size + slot
+    return code
+
+
+def labels(slots: tuple[Slots, ...]) -> dict[str, pa.Array[Any]]:
+    """Return the key columns of the answer, in the order of the group codes. Null stands for null and unknown."""
+    total = math.prod(each.size for each in slots)
+    out: dict[str, pa.Array[Any]] = {}
+    inner = total
+    for each in slots:
+        inner //= each.size
+        places = np.tile(np.repeat(np.arange(each.size), inner), total // (inner * each.size))
+        out[each.col] = pa.array([*each.labels, None]).take(pa.array(places))
+    return out
+
+
+def _width(key: Key, unit: Fraction) -> int:
+    width = exact(float(key.width or 0)) / unit
+    if width.denominator != 1:
+        raise InvalidRequestError(
+            f"The `width` of `{key.col}` must be a multiple of its resolution, which is {float(unit):g}."
+        )
+    return int(width)
+
+
+def _size(key: Key, facts: Facts) -> int:
+    column = find(key.col, facts)
+    if isinstance(column, CategoryFacts):
+        if key.width is not None:
+            raise InvalidRequestError(f"`{key.col}` is a category: leave `width` out, its groups are its public keys.")
+        return len(column.keys) + 1
+    if key.width is None:
+        raise InvalidRequestError(
+            f'`{key.col}` is a number: give a `width`, as in {{"col": "{key.col}", "width": 10}}.'
+        )
+    width = _width(key, column.unit)
+    return column.hi // width - column.lo // width + 2
+
+
+def _bind(key: Key, facts: Facts) -> Slots:
+    column = find(key.col, facts)
+    if isinstance(column, CategoryFacts):
+        return Slots(key.col, column.keys)
+    width = _width(key, column.unit)
+    first = column.lo // width
+    starts = [number * width * column.unit for number in range(first, column.hi // width + 1)]
+    whole = column.unit.denominator == 1
+    edges = tuple(int(start) for start in starts) if whole else tuple(float(start) for start in starts)
+    return Slots(key.col, edges, first=first, width=width)

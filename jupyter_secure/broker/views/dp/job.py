@@ -1,0 +1,138 @@
+"""One question inside a worker: columns in, one Arrow stream out, and no word about the data if it fails.
+
+Order of steps: bind again (the worker trusts no sender with the sensitivity), decrypt the missing columns, normalise
+and bound contributions (kept in this process for the next question), answer. After step one any failure is one generic
+error, because which failure it was would be an answer without noise.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jupyter_secure.protocol.dpdomain import DpDomain
+from jupyter_secure.protocol.errors import SecureError
+from jupyter_secure.protocol.noun import Count, Noun
+from jupyter_secure.protocol.query import Question
+
+from .answer import Answered, answer
+from .bind import Bound, bind
+from .domain import facts
+from .normalise import Normal, bound_contributions, normalise
+
+FAILED = (
+    "The question was accepted and charged, but no answer could be made. It stays charged, because a refund would "
+    "itself be an answer. Ask the operator to look at the broker's log."
+)
+MEMORY = 512 * 2**20
+
+Read = Callable[[tuple[str, ...]], pa.Table]
+
+
+class DpQuestion(Noun):
+    """What a worker needs beside access to the columns.
+
+    Attributes:
+        version: digest of the dataset version.
+        units: the whole reserved budget in 1e-9 rho.
+        bounding_key: secret of the dataset version that picks which rows of a person are used.
+    """
+
+    question: Question
+    domain: DpDomain
+    version: str
+    units: Count
+    bounding_key: bytes
+
+
+class DpResult(Noun):
+    """What leaves: an Arrow stream, its rows, and for each aggregate its largest margin."""
+
+    stream: bytes
+    rows: Count
+    errors: dict[str, float]
+
+
+class Normalised:
+    """Normalised columns of one worker process, the least recently used going first.
+
+    Keyed by dataset version, domain and column: another policy or another version never meets an older column.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._memory = memory
+        self._held: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+
+    def get(self, key: tuple[str, str, str]) -> Any | None:
+        """Return what is held, or None."""
+        if key in self._held:
+            self._held.move_to_end(key)
+        return self._held.get(key)
+
+    def put(self, key: tuple[str, str, str], value: Any) -> None:
+        """Hold a value; drop the oldest beyond the memory limit."""
+        self._held[key] = value
+        while len(self._held) > 1 and sum(map(_size, self._held.values())) > self._memory:
+            self._held.popitem(last=False)
+
+
+def run(asked: DpQuestion, read: Read, held: Normalised) -> DpResult:
+    """Answer one question.
+
+    Args:
+        asked: the question and its public facts.
+        read: returns the named columns of all rows that the row filters leave, always in the same order of rows.
+        held: the worker's memory of earlier questions.
+
+    Raises:
+        InvalidRequestError: the question does not fit the domain; nothing was looked at.
+        SecureError: anything later, always with the same sentence.
+    """
+    bound = bind(asked.question, facts(asked.domain), asked.units)
+    try:
+        return _packed(_answered(asked, bound, read, held))
+    except Exception as error:  # noqa: BLE001 - the kind of a failure depends on data, so all of them look the same
+        raise SecureError(FAILED, detail=type(error).__name__) from None
+
+
+def _answered(asked: DpQuestion, bound: Bound, read: Read, held: Normalised) -> Answered:
+    domain = asked.domain.digest()
+    keys = {name: (asked.version, domain, name) for name in bound.columns}
+    unit_key = (asked.version, domain, "")  # no column has an empty name
+    found = {name: held.get(key) for name, key in keys.items()}
+    kept: NDArray[np.bool_] | None = held.get(unit_key)
+    missing = tuple(sorted(name for name, column in found.items() if column is None))
+    wanted = missing if kept is not None else tuple(sorted({*missing, asked.domain.privacy_unit}))
+    table = read(wanted) if wanted else pa.table({})
+    if table.num_rows > asked.domain.max_rows:
+        raise ValueError("more rows than the public ceiling")
+    if kept is None:
+        kept = bound_contributions(
+            table.column(asked.domain.privacy_unit), asked.domain.contributions, asked.bounding_key
+        )
+        held.put(unit_key, kept)
+    for name in missing:
+        found[name] = _normalised(table, name, asked.domain)
+        held.put(keys[name], found[name])
+    columns: dict[str, Normal] = {name: column for name, column in found.items() if column is not None}
+    return answer(bound, columns, kept)
+
+
+def _normalised(table: pa.Table, name: str, domain: DpDomain) -> Normal:
+    return normalise(table.column(name), facts(domain).columns[name])
+
+
+def _packed(answered: Answered) -> DpResult:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, answered.table.schema) as writer:
+        writer.write_table(answered.table)
+    return DpResult(stream=sink.getvalue().to_pybytes(), rows=answered.table.num_rows, errors=answered.errors)
+
+
+def _size(value: Any) -> int:
+    return sum(int(part.nbytes) for part in value) if isinstance(value, Normal) else int(value.nbytes)
