@@ -1,0 +1,76 @@
+"""The kinds of job a worker does, and where each is done.
+
+A job is a tagged noun. To add a kind: put its noun into `Job` and its function into `HANDLERS`. The function is called in
+the worker as `function(job, out, report)`: `out` is the descriptor that a kernel reads from, or None for a job without a
+stream; `report(rows)` tells how far it has come and `report(begun)` that the stream has begun. It returns `Finished`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from jupyter_secure.protocol.noun import Count, Noun
+
+from .plan import ViewPlan
+
+Job = ViewPlan
+HANDLERS: dict[type[Noun], str] = {ViewPlan: "jupyter_secure.broker.views.making:make"}
+
+
+class Ready(Noun, tag_field="type"):
+    """The worker is warm and waits for its next job."""
+
+
+class Begun(Noun, tag_field="type"):
+    """The stream has begun: `seal` (base64) opens it for the kernel."""
+
+    seal: str
+
+
+class Working(Noun, tag_field="type"):
+    """So many rows are done."""
+
+    rows: Count
+
+
+class Finished(Noun, tag_field="type"):
+    """The job is done.
+
+    Attributes:
+        rows: of the result.
+        size: bytes of the Arrow stream.
+        digest: hex SHA-256 over the seal and every frame's tag; names the view in the audit log.
+        result: what a job without a stream hands back to the broker, in a form of its own.
+    """
+
+    rows: Count = 0
+    size: Count = 0
+    digest: str = ""
+    result: bytes = b""
+
+
+class Failed(Noun, tag_field="type"):
+    """The job failed.
+
+    Attributes:
+        code: of `protocol.errors.FAMILY`.
+        kind: name of the exception's class, for the broker's own log; never its text, which may hold a value.
+    """
+
+    code: str
+    kind: str = ""
+
+
+WorkerReply = Ready | Begun | Working | Finished | Failed
+Report = Callable[[int | Begun], None]
+Handler = Callable[[Noun, int | None, Report], Finished]
+
+
+def load_handlers() -> dict[type[Noun], Handler]:
+    """Import every handler, so that a worker is warm before its first job."""
+    handlers: dict[type[Noun], Handler] = {}
+    for kind, place in HANDLERS.items():
+        module, _, name = place.partition(":")
+        handlers[kind] = getattr(importlib.import_module(module), name)
+    return handlers

@@ -1,0 +1,83 @@
+"""Makes one view in a worker: scan, mask, seal.
+
+Promises: constant memory, because at most three batches exist at a time (one being read, one being masked, one being
+sealed); a failure in the middle ends the stream with an authenticated mark, so the kernel shows nothing of it.
+
+Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch: mask here, while a second thread
+seals the batch before it and polars reads the next -> trailer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+
+from jupyter_secure.protocol.errors import CancelledError, SecureError
+
+from .delivery import Sealer, into
+from .jobs import Begun, Finished, Report
+from .mask.interface import Mask, choose
+from .plan import ViewPlan
+from .scan import Scan
+
+
+def make(plan: ViewPlan, out: int, report: Report) -> Finished:
+    """Make the view of the plan and write it to the descriptor.
+
+    Raises:
+        SecureError: the stream has been ended as broken off.
+    """
+    sealer = Sealer(plan.recipient, plan.info, into(out))
+    scan = Scan(plan)
+    try:
+        masks = choose_masks(plan, scan.types)
+        report(Begun(seal=sealer.seal))
+        rows = _stream(plan, scan, masks, sealer, report)
+        return Finished(rows=rows, size=sealer.size, digest=sealer.finish(rows))
+    except BrokenPipeError:
+        raise CancelledError(detail="the kernel closed the view") from None
+    except Exception as error:
+        _break_off(sealer, error)
+        raise
+    finally:
+        scan.close()
+
+
+def choose_masks(plan: ViewPlan, types: dict[str, pa.DataType]) -> dict[str, Mask]:
+    """Return the mask of each column, in the order of the view."""
+    keys = plan.pseudonym_keys
+    return {column.name: choose(column.treatment, types[column.name], keys.get(column.name)) for column in plan.columns}
+
+
+def _stream(plan: ViewPlan, scan: Scan, masks: dict[str, Mask], sealer: Sealer, report: Report) -> int:
+    schema = pa.schema([(name, mask.type) for name, mask in masks.items()])
+    rows = 0
+    with ThreadPoolExecutor(1) as second, pa.ipc.new_stream(pa.PythonFile(sealer, "w"), schema) as writer:
+        before: Future[Any] | None = None
+        for batch in _masked(scan, masks, schema):
+            if before:
+                before.result()
+            before = second.submit(writer.write_batch, batch)
+            rows += batch.num_rows
+            report(rows)
+        if before:
+            before.result()
+    return rows
+
+
+def _masked(scan: Scan, masks: dict[str, Mask], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for height, columns in scan.batches():
+        blank = pa.nulls(height)
+        arrays = [mask.apply(columns.get(name, blank)) for name, mask in masks.items()]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _break_off(sealer: Sealer, error: Exception) -> None:
+    code = error.code if isinstance(error, SecureError) else SecureError.code
+    try:
+        sealer.fail(code)
+    except OSError:  # the kernel has gone already; it sees a cut stream
+        return

@@ -1,0 +1,176 @@
+"""Generalize: a coarser value of the same meaning.
+
+| input | result | type |
+|---|---|---|
+| integer | floored to a multiple of `width` | the same, or int64 where `width` does not fit a narrower one |
+| float | floored to a multiple of `width`; NaN and infinities stay | the same |
+| decimal128 | floored to a multiple of `width` | the same |
+| text | the first `prefix` characters, then `*`, also where nothing was cut, so that lengths do not show | `string` |
+| date, timestamp | start of the month, year or decade, in UTC | the same |
+| anything else | null | as `keep` |
+
+An integer below the lowest multiple that its type can hold comes out as that multiple.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jupyter_secure.protocol.view import Generalize
+
+from . import buffers
+from .buffers import Array
+from .interface import Mask
+from .suppress import SuppressMask
+
+PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def choose(treatment: Generalize, arrow_type: pa.DataType) -> Mask:
+    """Return the mask that fits the type."""
+    kind, types = buffers.plain_type(arrow_type), pa.types
+    if types.is_string(kind):
+        return PrefixMask(treatment.prefix)
+    if types.is_integer(kind):
+        return IntegerMask(kind, treatment.width)
+    if types.is_floating(kind):
+        return FloatMask(kind, treatment.width)
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return CalendarMask(kind, treatment.unit)
+    if types.is_decimal128(kind) and treatment.width * 10**kind.scale < 10**kind.precision:
+        return DecimalMask(kind, treatment.width)
+    return SuppressMask(kind)
+
+
+class IntegerMask:
+    """Floors integers."""
+
+    def __init__(self, kind: pa.DataType, width: int) -> None:
+        fits = width < 2 ** (kind.bit_width - 1)
+        self.type = kind if fits else pa.int64()
+        self._source = f"{'u' if pa.types.is_unsigned_integer(kind) else 'i'}{kind.bit_width // 8}"
+        self._target = np.dtype(self._source if fits else "i8")
+        self._width = self._target.type(width)
+        lowest = int(np.iinfo(self._target).min)
+        self._lowest = self._target.type(lowest + -lowest % width)
+
+    def apply(self, array: pa.Array) -> pa.Array:
+        """Return the multiples."""
+        array = buffers.plain(array)
+        values = buffers.fixed(array, self._source).astype(self._target, copy=False)
+        floored = np.maximum(values, self._lowest) // self._width * self._width
+        return buffers.from_fixed(floored, self.type, buffers.validity(array))
+
+
+class FloatMask:
+    """Floors floating-point numbers, in float64."""
+
+    def __init__(self, kind: pa.DataType, width: int) -> None:
+        self.type = kind
+        self._dtype = f"f{kind.bit_width // 8}"
+        self._width = float(width)
+
+    def apply(self, array: pa.Array) -> pa.Array:
+        """Return the multiples; the sign of zero and the payload of NaN are not passed on."""
+        array = buffers.plain(array)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = buffers.fixed(array, self._dtype).astype(np.float64)
+            floored = np.floor(values / self._width) * self._width + 0.0
+            floored[np.isnan(floored)] = np.nan
+            floored = floored.astype(self._dtype)
+        return buffers.from_fixed(floored, self.type, buffers.validity(array))
+
+
+class DecimalMask:
+    """Floors decimals."""
+
+    def __init__(self, kind: pa.DataType, width: int) -> None:
+        self.type = kind
+        self._width = pa.scalar(width).cast(kind)
+
+    def apply(self, array: pa.Array) -> pa.Array:
+        """Return the multiples."""
+        array = buffers.plain(array)
+        rounded = pc.round_to_multiple(array, self._width, round_mode="down")
+        return buffers.from_fixed(buffers.fixed(rounded, "V16"), self.type, buffers.validity(rounded))
+
+
+class PrefixMask:
+    """Cuts text."""
+
+    type = pa.string()
+
+    def __init__(self, prefix: int) -> None:
+        self._prefix = prefix
+
+    def apply(self, array: pa.Array) -> pa.Array:
+        """Return the first characters and `*`."""
+        array = buffers.plain(array)
+        valid = buffers.validity(array)
+        found = buffers.text(array, valid)
+        if valid is None and self._plain_ascii(found):
+            return buffers.from_rows(self._cut(found), self.type, None)
+        cut = pc.utf8_slice_codeunits(array, 0, self._prefix) if self._prefix else pc.utf8_slice_codeunits(array, 0, 0)
+        starred = pc.binary_join_element_wise(cut, pa.scalar("*", cut.type), pa.scalar("", cut.type))
+        return _keep_text(starred)
+
+    def _plain_ascii(self, found: buffers.Text) -> bool:
+        # One byte per character and enough of them everywhere: then the result has one width.
+        if not len(found.starts) or int(found.lengths.min()) < max(self._prefix, 1):
+            return False
+        window = found.data[int(found.starts[0]) : int(found.starts[-1] + found.lengths[-1])]
+        return int(window.max()) < 128
+
+    def _cut(self, found: buffers.Text) -> Array:
+        rows = np.full((len(found.starts), self._prefix + 1), ord("*"), np.uint8)
+        for position in range(self._prefix):
+            rows[:, position] = found.data[found.starts + position]
+        return rows
+
+
+class CalendarMask:
+    """Truncates dates and times."""
+
+    def __init__(self, kind: pa.DataType, unit: str) -> None:
+        self.type = kind
+        self._unit = unit
+        self._dtype = f"i{kind.bit_width // 8}"
+        self._per_day = 1 if pa.types.is_date32(kind) else PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
+
+    def apply(self, array: pa.Array) -> pa.Array:
+        """Return the starts of the periods."""
+        array = buffers.plain(array)
+        valid = buffers.validity(array)
+        values = buffers.fixed(array, self._dtype)
+        if valid is not None:
+            values = np.where(valid, values, values.dtype.type(0))
+        days = values // values.dtype.type(self._per_day) if self._per_day > 1 else values
+        starts = self._starts(days).astype(values.dtype)
+        return buffers.from_fixed(starts * values.dtype.type(self._per_day), self.type, valid)
+
+    def _starts(self, days: Array) -> Array:
+        # A table of all days in range is smaller than the column, nearly always.
+        if not len(days):
+            return days
+        low, high = int(days.min()), int(days.max())
+        if high - low > len(days):
+            return _start_of(days, self._unit)
+        return _start_of(np.arange(low, high + 1), self._unit)[days - low]
+
+
+def _start_of(days: Array, unit: str) -> Array:
+    dates = days.astype("M8[D]")
+    if unit == "month":
+        return dates.astype("M8[M]").astype("M8[D]").view(np.int64)
+    years = dates.astype("M8[Y]").view(np.int64)
+    if unit == "decade":
+        years = (years + 1970) // 10 * 10 - 1970
+    return years.astype("M8[Y]").astype("M8[D]").view(np.int64)
+
+
+def _keep_text(array: pa.Array) -> pa.Array:
+    from .keep import KeepMask
+
+    return KeepMask(array.type).apply(array)

@@ -1,0 +1,64 @@
+"""All that a worker needs to make one view, and nothing else.
+
+The gate fills a `ViewPlan` from a decision and sends it to a worker over their private socket. Promises: it holds keys of
+only the columns that `needed` names, so that a worker which is taken over can open no other column.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from jupyter_secure.protocol.noun import ColumnName, Count, Noun
+from jupyter_secure.protocol.view import ColumnView, Pseudonym, RowFilter, Suppress
+
+Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+
+
+class Part(Noun):
+    """One sealed Parquet file.
+
+    Attributes:
+        footer_digest: hex SHA-256 of footer, footer length and magic, as the manifest pins it; checked again when the
+            file is opened. Empty only where the caller has no manifest.
+        column_keys: data keys by column.
+    """
+
+    path: str
+    rows: Count
+    footer_key: Key
+    column_keys: dict[ColumnName, Key]
+    footer_digest: str = ""
+
+
+class ViewPlan(Noun, tag_field="job", tag="view"):
+    """The making of one view.
+
+    Attributes:
+        columns: in the order in which they come out.
+        recipient: the kernel's X25519 public key.
+        info: what the sealed stream is bound to (`protocol.sealing.bind`).
+        total: rows of all parts together, before filters.
+        rows: filters joined by AND.
+        pseudonym_keys: by column, for those whose treatment is `pseudonym`; derived per project, purpose and domain.
+    """
+
+    parts: tuple[Part, ...]
+    columns: tuple[ColumnView, ...]
+    recipient: Key
+    info: bytes
+    total: Count
+    rows: tuple[RowFilter, ...] = ()
+    pseudonym_keys: dict[ColumnName, Key] = {}
+
+
+def needed(columns: tuple[ColumnView, ...], rows: tuple[RowFilter, ...]) -> frozenset[str]:
+    """Return the columns whose keys a plan must hold: a suppressed column is never read, a filtered one always."""
+    read = {column.name for column in columns if not isinstance(column.treatment, Suppress)}
+    return frozenset(read | {row.column for row in rows})
+
+
+def pseudonymous(columns: tuple[ColumnView, ...]) -> dict[str, str]:
+    """Return the pseudonym domain of each column that needs a pseudonym key."""
+    return {column.name: column.treatment.domain for column in columns if isinstance(column.treatment, Pseudonym)}

@@ -1,0 +1,246 @@
+"""Pre-started worker processes that can be killed.
+
+Promises: one job at a time in each worker; a worker that crashes, hangs or is cancelled is killed and replaced, and its
+job fails with an error of our family; after `close` no process is left. A plan with keys is sent over the worker's
+private socket and nowhere else.
+
+Steps of `open`: wait for an idle worker -> make a pipe -> send the job with the writing end -> wait for the seal -> hand
+out the reading end; the rest of the job goes on beside. `ViewStream.finished` gives its outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from jupyter_secure.protocol.errors import (
+    FAMILY,
+    CancelledError,
+    SecureError,
+    UnavailableError,
+)
+from jupyter_secure.protocol.noun import Noun
+from jupyter_secure.protocol.wire import Channel, Codec, pair
+
+from .jobs import Begun, Failed, Finished, Ready, Working, WorkerReply
+
+Progressed = Callable[[int], None]
+PIPE = 1 << 20
+START_TIMEOUT = 60.0
+TIMEOUT = 600.0
+STALL_TIMEOUT = 60.0  # a kernel that reads nothing for so long loses its view, so that it cannot hold a worker
+MEMORY = 0
+
+
+class _Process:
+    """One worker process and its socket."""
+
+    def __init__(self, memory: int) -> None:
+        ours, theirs = pair()
+        command = [sys.executable, "-I", "-m", "jupyter_secure.broker.views.worker", str(theirs.fileno()), str(memory)]
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command, stdin=quiet, stdout=quiet, stderr=quiet, env={}, pass_fds=[theirs.fileno()], cwd="/"
+        )
+        theirs.close()
+        self.channel: Channel[WorkerReply, Noun] = Channel(ours, Codec(WorkerReply))
+
+    async def ready(self) -> None:
+        """Wait until the worker is warm."""
+        async with asyncio.timeout(START_TIMEOUT):
+            if not isinstance(await self.receive(), Ready):
+                raise SecureError(detail="the worker did not say that it is ready")
+
+    async def receive(self) -> WorkerReply:
+        """Return the next reply."""
+        received = await self.channel.receive()
+        if received is None:
+            raise SecureError(detail="the worker ended")
+        return received[0]
+
+    def kill(self) -> None:
+        """End the process and wait for it; at most milliseconds, since it is killed."""
+        self.process.kill()
+        self.process.wait()
+        self.channel.close()
+
+
+class ViewStream:
+    """A view in the making.
+
+    Attributes:
+        fd: what the kernel reads from; the gate hands it over and then calls `handed_over`.
+        seal: what opens it.
+    """
+
+    def __init__(self, fd: int, seal: str, task: asyncio.Task[Finished]) -> None:
+        self.fd = fd
+        self.seal = seal
+        self._task = task
+
+    def handed_over(self) -> None:
+        """Close our copy of the descriptor: from now on a kernel that goes away ends the job."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    async def finished(self) -> Finished:
+        """Return rows, size and digest once the whole view is in the kernel's hands.
+
+        Raises:
+            SecureError: the view broke off; the kernel shows nothing of it.
+        """
+        try:
+            return await self._task
+        finally:
+            self.handed_over()
+
+    async def cancel(self) -> None:
+        """Kill the worker; the stream is cut."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, SecureError):
+            await self._task
+        self.handed_over()
+
+
+class WorkerPool:
+    """A fixed number of warm workers.
+
+    Args:
+        size: how many jobs run at a time; further ones wait.
+        memory: most address space of a worker in bytes, 0 for no limit.
+        timeout: most seconds for a job.
+        stall: most seconds without any progress.
+    """
+
+    def __init__(
+        self, size: int = 2, *, memory: int = MEMORY, timeout: float = TIMEOUT, stall: float = STALL_TIMEOUT
+    ) -> None:
+        self._size = size
+        self._memory = memory
+        self._timeout = timeout
+        self._stall = stall
+        self._idle: asyncio.Queue[_Process] = asyncio.Queue()
+        self._alive: set[_Process] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Start all workers; return when they are warm."""
+        await asyncio.gather(*(self._add() for _ in range(self._size)))
+
+    async def open(self, plan: Noun, progress: Progressed | None = None) -> ViewStream:
+        """Start the making of a view and return when its seal is known.
+
+        Raises:
+            SecureError: nothing was made; the class says why.
+        """
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # more than this user may have: the default size works too
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
+        begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        task = self._spawn(self._work(plan, writing, progress, begun))
+        try:
+            await asyncio.wait({task, begun}, return_when=asyncio.FIRST_COMPLETED)
+            if begun.done():
+                return ViewStream(reading, begun.result(), task)
+            task.result()
+            raise SecureError(detail="the worker finished without a stream")
+        except BaseException:
+            os.close(reading)
+            task.cancel()
+            raise
+
+    async def run(self, job: Noun, progress: Progressed | None = None) -> Finished:
+        """Do a job that has no stream.
+
+        Raises:
+            SecureError: it failed; the class says why.
+        """
+        return await self._spawn(self._work(job, None, progress, None))
+
+    async def close(self) -> None:
+        """Kill every worker; jobs under way fail."""
+        self._closed = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for process in list(self._alive):
+            self._remove(process)
+
+    def _spawn(self, work: object) -> asyncio.Task[Finished]:
+        task: asyncio.Task[Finished] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: whoever wants the outcome awaits the stream
+
+    async def _work(
+        self, job: Noun, out: int | None, progress: Progressed | None, begun: asyncio.Future[str] | None
+    ) -> Finished:
+        process = None
+        try:
+            if self._closed:
+                raise UnavailableError(detail="the pool is closed")
+            process = await self._idle.get()
+            await process.channel.send(job, () if out is None else (out,))
+            if out is not None:
+                os.close(out)
+                out = None
+            async with asyncio.timeout(self._timeout):
+                reply = await self._follow(process, progress, begun)
+        except BaseException as error:
+            if process:
+                self._replace(process)
+            if isinstance(error, TimeoutError):
+                raise CancelledError("That took longer than permitted and was stopped. Ask for less.") from None
+            raise
+        finally:
+            if out is not None:
+                os.close(out)
+        self._idle.put_nowait(process)
+        if isinstance(reply, Failed):
+            raise FAMILY.get(reply.code, SecureError)(detail=f"worker: {reply.kind}")
+        return reply
+
+    async def _follow(
+        self, process: _Process, progress: Progressed | None, begun: asyncio.Future[str] | None
+    ) -> Finished | Failed:
+        while True:
+            async with asyncio.timeout(self._stall):
+                reply = await process.receive()
+            match reply:
+                case Begun() if begun and not begun.done():
+                    begun.set_result(reply.seal)
+                case Working() if progress:
+                    progress(reply.rows)
+                case Finished() | Failed():
+                    return reply
+
+    async def _add(self) -> None:
+        process = _Process(self._memory)
+        self._alive.add(process)
+        try:
+            await process.ready()
+        except BaseException:
+            self._remove(process)
+            raise
+        self._idle.put_nowait(process)
+
+    def _replace(self, process: _Process) -> None:
+        self._remove(process)
+        if not self._closed:
+            self._spawn(self._add())
+
+    def _remove(self, process: _Process) -> None:
+        self._alive.discard(process)
+        process.kill()

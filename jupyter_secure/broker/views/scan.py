@@ -1,0 +1,167 @@
+"""Reads sealed parts with the keys of only the permitted columns.
+
+Promises: a plain file, an unencrypted footer and a footer other than the pinned one are refused before polars sees the
+file; filters are pushed down into the scan; a null or NaN fits no filter; memory does not grow with the file.
+
+Steps for a part: open once -> check magic and footer digest on the open file -> scan through that descriptor, so that the
+file which was checked is the file which is read -> filter, select -> batches.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from jupyter_secure.protocol.errors import IntegrityError, PolicyError
+from jupyter_secure.protocol.view import Comparison, Membership, Redact, RowFilter, Suppress
+
+from .plan import Part, ViewPlan
+
+BATCH = 1 << 17  # rows
+OLDEST = pl.CompatLevel.oldest()  # offsets instead of string views
+TAIL = struct.Struct("<I4s")
+LITERALS: dict[str, tuple[type, ...]] = {"number": (int, float), "text": (str,), "boolean": (bool,)}
+
+
+class Scan:
+    """The batches of a plan, in the order of parts and rows.
+
+    Attributes:
+        types: Arrow type of every column of the plan.
+    """
+
+    def __init__(self, plan: ViewPlan) -> None:
+        self._plan = plan
+        self._files = [_open(part) for part in plan.parts]
+        frames = [_lazy(fd, part) for fd, part in zip(self._files, plan.parts, strict=True)]
+        schemas = [frame.collect_schema() for frame in frames]
+        if not schemas or any(schema != schemas[0] for schema in schemas):
+            raise IntegrityError(detail="the parts differ in their columns")
+        missing = {column.name for column in plan.columns} | {row.column for row in plan.rows}
+        if missing - set(schemas[0]):
+            raise IntegrityError(detail="a column of the plan is not in the file")
+        arrow = pl.DataFrame(schema=schemas[0]).to_arrow(compat_level=OLDEST).schema
+        self.types: dict[str, pa.DataType] = {column.name: arrow.field(column.name).type for column in plan.columns}
+        self._lazy = [self._select(frame, schemas[0]) for frame in frames]
+
+    def batches(self) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+        """Yield the number of rows and one array for each column that is read.
+
+        A redacted column arrives as `true` where it has a value, because no more than that is used of it.
+        """
+        for frame in self._lazy:
+            if not frame.collect_schema():
+                raise PolicyError("Every column of that view is suppressed, so there is nothing to hand out.")
+            for batch in frame.collect_batches(chunk_size=BATCH, maintain_order=True):
+                table = batch.to_arrow(compat_level=OLDEST)
+                columns = {name: _one(table.column(name)) for name in table.column_names}
+                yield batch.height, columns
+
+    def close(self) -> None:
+        """Close the files."""
+        for fd in self._files:
+            os.close(fd)
+
+    def _select(self, frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
+        if self._plan.rows:
+            frame = frame.filter(pl.all_horizontal([condition(row, schema[row.column]) for row in self._plan.rows]))
+        chosen: list[pl.Expr] = []
+        for column in self._plan.columns:
+            if isinstance(column.treatment, Redact):
+                present = pl.col(column.name).is_not_null()
+                chosen.append(pl.when(present).then(pl.lit(value=True)).alias(column.name))
+            elif not isinstance(column.treatment, Suppress):
+                chosen.append(pl.col(column.name))
+        return frame.select(chosen)
+
+
+def condition(row: RowFilter, dtype: Any) -> pl.Expr:
+    """Return a row filter as an expression that is false for null and NaN.
+
+    Raises:
+        PolicyError: the literal does not fit the column's type.
+    """
+    column = pl.col(row.column)
+    if isinstance(row, Membership):
+        matched = column.is_in(pl.Series([_literal(value, dtype, row.column) for value in row.values], dtype=dtype))
+    else:
+        matched = _compare(column, row, _literal(row.value, dtype, row.column))
+    if dtype.is_float():
+        matched &= column.is_not_nan()
+    return matched.fill_null(value=False)
+
+
+def _compare(column: pl.Expr, row: Comparison, value: Any) -> pl.Expr:
+    literal = pl.lit(value)
+    match row.operator:
+        case "eq":
+            return column == literal
+        case "ne":
+            return column != literal
+        case "lt":
+            return column < literal
+        case "le":
+            return column <= literal
+        case "gt":
+            return column > literal
+        case "ge":
+            return column >= literal
+
+
+def _literal(value: Any, dtype: Any, column: str) -> Any:
+    try:
+        if dtype == pl.Date and isinstance(value, str):
+            return dt.date.fromisoformat(value)
+        if dtype == pl.Datetime and isinstance(value, str):
+            return dt.datetime.fromisoformat(value)
+    except ValueError:
+        raise PolicyError(f"The row filter on `{column}` needs a date such as 2020-01-31.") from None
+    fits = (
+        (dtype == pl.Boolean and isinstance(value, bool))
+        or (dtype.is_numeric() and isinstance(value, int | float) and not isinstance(value, bool))
+        or (dtype in (pl.String, pl.Categorical, pl.Enum) and isinstance(value, str))
+    )
+    if not fits:
+        raise PolicyError(f"The row filter on `{column}` compares it with a value of another type.")
+    return value
+
+
+def _open(part: Part) -> int:
+    try:
+        fd = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        raise IntegrityError(detail="a part cannot be opened") from None
+    try:
+        _check_footer(fd, part.footer_digest)
+    except IntegrityError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _check_footer(fd: int, pinned: str) -> None:
+    size = os.fstat(fd).st_size
+    length, magic = TAIL.unpack(os.pread(fd, TAIL.size, size - TAIL.size)) if size > 2 * TAIL.size else (0, b"")
+    if magic != b"PARE" or length + TAIL.size > size:
+        raise IntegrityError(detail="not a Parquet file with an encrypted footer")
+    footer = os.pread(fd, length + TAIL.size, size - TAIL.size - length)
+    if pinned and not hmac.compare_digest(hashlib.sha256(footer).hexdigest(), pinned):
+        raise IntegrityError(detail="another footer than the manifest pins")
+
+
+def _lazy(fd: int, part: Part) -> pl.LazyFrame:
+    keys = pl.ParquetDecryptionProperties(footer_key=part.footer_key, column_keys=dict(part.column_keys))
+    return pl.scan_parquet(f"/proc/self/fd/{fd}", decryption=keys, hive_partitioning=False, glob=False)
+
+
+def _one(column: Sequence[Any]) -> pa.Array:
+    combined = pa.chunked_array(column).combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined

@@ -1,0 +1,139 @@
+"""The worker process: `python -I -m jupyter_secure.broker.views.worker FD [BYTES]`.
+
+It takes one job at a time from its private socket and does it. Promises: it cannot be attached to or dumped, dies with
+its parent, inherits no descriptor but its socket, has an empty environment and bounded memory; what it says about a
+failure is a code of a closed list and the name of a class, never a text, because a text may hold a value.
+
+Steps: walls first, heavy imports after them -> Ready -> for each job: do it, say Finished or Failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_secure.protocol.wire import Codec
+
+    from .jobs import Begun, Failed, Handler, Job, WorkerReply
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+
+
+def main(arguments: list[str]) -> None:
+    """Serve jobs until the far side of the socket closes."""
+    fd = int(arguments[0])
+    raise_walls(int(arguments[1]) if len(arguments) > 1 else 0)
+    Worker(socket.socket(fileno=fd)).serve()
+
+
+def raise_walls(memory: int) -> None:
+    """Confine this process; `memory` is the most address space in bytes, 0 for no limit.
+
+    Raises:
+        OSError: the kernel refused, so the process must not go on.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    for option, value in ((PR_SET_DUMPABLE, 0), (PR_SET_PDEATHSIG, signal.SIGKILL), (PR_SET_NO_NEW_PRIVS, 1)):
+        if libc.prctl(option, value, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl")
+    if os.getppid() == 1:  # the parent died before PDEATHSIG was set
+        raise SystemExit(1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the broker's to handle
+    os.umask(0o077)
+
+
+class Worker:
+    """The loop of the process."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        from jupyter_secure.protocol.wire import Codec
+
+        from .jobs import Job, load_handlers
+
+        self._sock = sock
+        self._codec: Codec[Job, WorkerReply] = Codec(Job)
+        self._handlers = load_handlers()
+
+    def serve(self) -> None:
+        """Do jobs until the socket closes."""
+        from jupyter_secure.protocol.wire import receive_datagram
+
+        from .jobs import Ready
+
+        warm_up()
+        self._say(Ready())
+        while True:
+            data, fds = receive_datagram(self._sock)
+            if not data:
+                return
+            job, fds = self._codec.unpack(data, fds, 1)
+            del data
+            self._say(self._do(job, fds[0] if fds else None))
+            del job
+
+    def _do(self, job: Job, out: int | None) -> WorkerReply:
+        from jupyter_secure.protocol.errors import SecureError
+
+        from .jobs import Failed
+
+        handler: Handler = self._handlers[type(job)]
+        try:
+            return handler(job, out, self._report)
+        except SecureError as error:
+            return Failed(code=error.code, kind=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever it was, only its class may leave
+            return failure(error)
+        finally:
+            if out is not None:
+                os.close(out)
+
+    def _report(self, what: int | Begun) -> None:
+        from .jobs import Working
+
+        self._say(Working(rows=what) if isinstance(what, int) else what)
+
+    def _say(self, reply: WorkerReply) -> None:
+        data, fds = self._codec.pack(reply)
+        try:
+            socket.send_fds(self._sock, [data], fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+
+def failure(error: BaseException) -> Failed:
+    """Return the code for an exception that is not ours.
+
+    What the readers raise over damaged or exchanged files has many classes, and is an integrity failure.
+    """
+    import polars as pl
+    import pyarrow as pa
+
+    from .jobs import Failed
+
+    damaged = isinstance(error, pl.exceptions.PolarsError | pa.ArrowException) and not isinstance(error, MemoryError)
+    return Failed(code="integrity" if damaged else "internal", kind=type(error).__name__)
+
+
+def warm_up() -> None:
+    """Touch everything that is slow the first time."""
+    import polars as pl
+
+    with contextlib.suppress(pl.exceptions.PolarsError):
+        frame = pl.LazyFrame({"a": ["x", None], "b": [1, 2]}).filter(pl.col("b") > 0)
+        for batch in frame.collect_batches(chunk_size=8, maintain_order=True):
+            batch.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,47 @@
+"""Turns an opened view into the frame that the person asked for.
+
+Promises: a pandas frame has the dtypes that `pandas.read_parquet` gives for the same table; the table is given up while
+it is converted, so that the view is not held twice. polars is optional in a kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError
+
+Kind = Literal["pandas", "polars", "arrow"]
+
+
+def to_frame(table: pa.Table, kind: Kind = "pandas") -> Any:
+    """Return the table as a frame of that kind; the table must not be used afterwards, unless the kind is `arrow`.
+
+    Raises:
+        InvalidRequestError: no such kind.
+        InstallationError: polars is not installed in the kernel.
+    """
+    if kind == "pandas":
+        return to_pandas(table)
+    if kind == "polars":
+        return to_polars(table)
+    if kind == "arrow":
+        return table
+    raise InvalidRequestError("Choose the frame from pandas, polars and arrow.")
+
+
+def to_pandas(table: pa.Table) -> Any:
+    """Return a `pandas.DataFrame`; columns do not share one block, which spares a copy."""
+    return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=True)
+
+
+def to_polars(table: pa.Table) -> Any:
+    """Return a `polars.DataFrame`."""
+    try:
+        import polars
+    except ImportError:
+        raise InstallationError(
+            "polars is not installed in this kernel. Install it there, or choose `--frame pandas`."
+        ) from None
+    return polars.from_arrow(table)
