@@ -21,7 +21,7 @@ UNITS_PER_RHO = 10**9
 MAX_EPSILON = 50
 MAX_UNITS = 2**53 - 1
 _EPSILON = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?")
-_DELTA = re.compile(r"0\.[0-9]{1,18}|[1-9]e-[0-9]{1,2}")
+_DELTA = re.compile(r"0\.[0-9]{1,18}|[1-9](\.[0-9]{1,6})?e-[0-9]{1,2}")
 _PLACES = Decimal("0.000001")
 
 
@@ -37,7 +37,7 @@ def units_of(epsilon: str, delta: str) -> int:
         InvalidRequestError: a number is out of range.
     """
     wanted, chance = _epsilon(epsilon), _delta(delta)
-    units = _near(float(wanted), chance)
+    units = 0 if _epsilon_at(1, chance) > wanted else _near(float(wanted), chance)
     shrink = 1 << 40
     # The nearness of the estimate is a convenience, this comparison is the promise.
     while units >= 1 and _epsilon_at(units, chance) > wanted:

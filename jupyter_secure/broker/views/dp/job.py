@@ -11,14 +11,19 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
+import opendp.prelude  # noqa: F401 - loaded with the worker, not with its first question
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jupyter_secure.broker.views.jobs import Finished, Report
+from jupyter_secure.broker.views.plan import ViewPlan
+from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
+from jupyter_secure.broker.views.scan import Scan
 from jupyter_secure.protocol.dpdomain import DpDomain
 from jupyter_secure.protocol.errors import SecureError
-from jupyter_secure.protocol.noun import Count, Noun
-from jupyter_secure.protocol.query import Question
+from jupyter_secure.protocol.view import ColumnView, Keep
 
 from .answer import Answered, answer
 from .bind import Bound, bind
@@ -32,30 +37,6 @@ FAILED = (
 MEMORY = 512 * 2**20
 
 Read = Callable[[tuple[str, ...]], pa.Table]
-
-
-class DpQuestion(Noun):
-    """What a worker needs beside access to the columns.
-
-    Attributes:
-        version: digest of the dataset version.
-        units: the whole reserved budget in 1e-9 rho.
-        bounding_key: secret of the dataset version that picks which rows of a person are used.
-    """
-
-    question: Question
-    domain: DpDomain
-    version: str
-    units: Count
-    bounding_key: bytes
-
-
-class DpResult(Noun):
-    """What leaves: an Arrow stream, its rows, and for each aggregate its largest margin."""
-
-    stream: bytes
-    rows: Count
-    errors: dict[str, float]
 
 
 class Normalised:
@@ -79,6 +60,12 @@ class Normalised:
         self._held[key] = value
         while len(self._held) > 1 and sum(map(_size, self._held.values())) > self._memory:
             self._held.popitem(last=False)
+
+
+def answer_question(job: DpJob, out: int | None, report: Report) -> Finished:  # noqa: ARG001 - every handler's shape
+    """Do one job in a worker; `result` is a `DpResult` in MessagePack."""
+    result = run(job.asked, lambda columns: _read(job, columns), HELD)
+    return Finished(rows=result.rows, size=len(result.stream), result=msgspec.msgpack.encode(result))
 
 
 def run(asked: DpQuestion, read: Read, held: Normalised) -> DpResult:
@@ -127,6 +114,19 @@ def _normalised(table: pa.Table, name: str, domain: DpDomain) -> Normal:
     return normalise(table.column(name), facts(domain).columns[name])
 
 
+def _read(job: DpJob, columns: tuple[str, ...]) -> pa.Table:
+    """Decrypt columns of all rows that the row filters leave, in the order of parts and rows."""
+    chosen = tuple(ColumnView(name=name, treatment=Keep(), rule="dp") for name in columns)
+    scan = Scan(
+        ViewPlan(parts=job.parts, columns=chosen, rows=job.asked.domain.rows, recipient=bytes(32), info=b"", total=0)
+    )
+    try:
+        batches = [found for _, found in scan.batches()]
+        return pa.table({name: pa.chunked_array([b[name] for b in batches], scan.types[name]) for name in columns})
+    finally:
+        scan.close()
+
+
 def _packed(answered: Answered) -> DpResult:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, answered.table.schema) as writer:
@@ -136,3 +136,6 @@ def _packed(answered: Answered) -> DpResult:
 
 def _size(value: Any) -> int:
     return sum(int(part.nbytes) for part in value) if isinstance(value, Normal) else int(value.nbytes)
+
+
+HELD = Normalised()

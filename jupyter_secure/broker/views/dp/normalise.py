@@ -36,9 +36,10 @@ def normalise(column: pa.ChunkedArray[Any], facts: NumberFacts | CategoryFacts) 
 
 def bound_contributions(units: pa.ChunkedArray[Any], k: int, key: bytes) -> NDArray[np.bool_]:
     """Return which rows are used: at most `k` of each person, picked by the order of a keyed hash."""
+    if pa.types.is_dictionary(units.type):
+        units = units.cast(units.type.value_type)  # its parts may number the same people differently
     encoded: Any = pa.concat_arrays(units.chunks) if units.num_chunks else pa.array([], units.type)
-    if not pa.types.is_dictionary(encoded.type):
-        encoded = encoded.dictionary_encode()
+    encoded = encoded.dictionary_encode()
     known: NDArray[np.bool_] = np.asarray(encoded.is_valid())
     codes = np.asarray(encoded.indices.fill_null(-1), dtype=np.int64)
     counts = np.bincount(codes[known], minlength=len(encoded.dictionary))

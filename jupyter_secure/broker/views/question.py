@@ -1,0 +1,40 @@
+"""What a worker needs to answer one question with differential privacy, and what comes back."""
+
+from __future__ import annotations
+
+from jupyter_secure.protocol.dpdomain import DpDomain
+from jupyter_secure.protocol.noun import Count, Noun
+from jupyter_secure.protocol.query import Question
+
+from .plan import Key, Part
+
+
+class DpQuestion(Noun):
+    """A question with everything public that it is bound to.
+
+    Attributes:
+        version: digest of the dataset version.
+        units: the whole reserved budget in 1e-9 rho.
+        bounding_key: secret of the dataset that picks which rows of a person are used.
+    """
+
+    question: Question
+    domain: DpDomain
+    version: str
+    units: Count
+    bounding_key: Key
+
+
+class DpJob(Noun, tag_field="job", tag="dp"):
+    """One question to a worker; the parts hold keys of only the columns that it needs (`dpdomain.needed_columns`)."""
+
+    parts: tuple[Part, ...]
+    asked: DpQuestion
+
+
+class DpResult(Noun):
+    """What leaves the worker: an Arrow stream, its rows, and for each aggregate its largest margin."""
+
+    stream: bytes
+    rows: Count
+    errors: dict[str, float]
