@@ -1,0 +1,143 @@
+/** The sidebar: one React tree over one model. */
+
+import { ReactWidget, errorIcon, refreshIcon } from '@jupyterlab/ui-components';
+import { type JSX, useCallback, useSyncExternalStore } from 'react';
+
+import { shieldIcon } from './icons.js';
+import type { PanelModel } from './model.js';
+import type { Snapshot } from './state.js';
+import type { Session, Why } from './types.js';
+import { AccessLog } from './views/accessLog.js';
+import { Budget } from './views/budget.js';
+import { Datasets } from './views/datasets.js';
+import { Identity } from './views/identity.js';
+import { Lineage } from './views/lineage.js';
+import { Hint, Message, Section } from './views/section.js';
+import { Unlock } from './views/unlock.js';
+
+interface PanelProps {
+  model: PanelModel;
+  insert: (source: string) => void;
+}
+
+const count = (items: readonly unknown[] | undefined): { badge?: string } =>
+  items && items.length > 0 ? { badge: items.length.toLocaleString() } : {};
+
+function Data({ model, insert, state, session }: PanelProps & { state: Snapshot; session: Session }): JSX.Element {
+  const { round, path } = state;
+  // A new function for every round and notebook makes open answers ask again.
+  const ask = useCallback(
+    (dataset: string, column: string): Promise<Why> => model.why(dataset, column),
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- round and path say when an answer is stale
+    [model, round, path]
+  );
+  return (
+    <>
+      <Section title="Datasets" {...count(state.offers.value ?? undefined)}>
+        <Datasets part={state.offers} insert={insert} ask={ask} />
+      </Section>
+      <Section title="Access log">
+        <AccessLog
+          part={state.log}
+          finding={state.finding}
+          alarm={state.alarm}
+          news={state.news}
+          me={session.user?.name ?? ''}
+          more={() => void model.more()}
+        />
+      </Section>
+      <Section title="Lineage">
+        <Lineage part={state.graph} />
+      </Section>
+      <Section title="Privacy budget">
+        <Budget part={state.gauges} />
+      </Section>
+    </>
+  );
+}
+
+function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
+  const { model, state } = props;
+  const session = state.session.value;
+  const fault = state.session.fault;
+  if (fault || !session) {
+    return fault ? (
+      <Message icon={errorIcon} kind="error">
+        {fault.public}
+      </Message>
+    ) : (
+      <Hint>Asking the server…</Hint>
+    );
+  }
+  return (
+    <>
+      {session.vault === 'locked' && <Unlock unlock={passphrase => model.unlock(passphrase)} />}
+      {session.vault === 'down' && (
+        <Message icon={errorIcon} kind="error">
+          The broker is not running, so nothing can be loaded. It is being restarted; what is in memory stays. If this
+          remains, ask the operator to look at the server&apos;s log.
+        </Message>
+      )}
+      <Section title="Identity and guard">
+        <Identity session={session} path={state.path} />
+      </Section>
+      {session.vault === 'unlocked' &&
+        (state.path === null ? (
+          <Hint>Open a notebook to see the data you may use in it, its access log and where its data came from.</Hint>
+        ) : (
+          <Data key={state.path} {...props} session={session} />
+        ))}
+    </>
+  );
+}
+
+export function Panel({ model, insert }: PanelProps): JSX.Element {
+  const state = useSyncExternalStore(model.subscribe, model.snapshot);
+  return (
+    <>
+      <header className="jp-Secure-header">
+        <shieldIcon.react tag="span" className="jp-Secure-icon" />
+        <h1 title={state.path ?? undefined}>{state.path?.split('/').at(-1) ?? 'Secure Data'}</h1>
+        <button
+          type="button"
+          className="jp-Button jp-mod-minimal jp-Secure-refresh"
+          title="Refresh"
+          aria-label="Refresh Secure Data"
+          onClick={() => void model.refresh()}
+        >
+          <refreshIcon.react tag="span" className="jp-Secure-icon" />
+        </button>
+      </header>
+      <div className="jp-Secure-content" aria-busy={state.session.loading && state.session.value === null}>
+        <Content model={model} insert={insert} state={state} />
+      </div>
+    </>
+  );
+}
+
+export class SecurePanel extends ReactWidget {
+  constructor(
+    private readonly model: PanelModel,
+    private readonly insert: (source: string) => void
+  ) {
+    super();
+    this.id = 'jupyter-secure';
+    this.addClass('jp-Secure');
+    this.title.icon = shieldIcon;
+    this.title.caption = 'Secure Data';
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', 'Secure Data');
+  }
+
+  protected override render(): JSX.Element {
+    return <Panel model={this.model} insert={this.insert} />;
+  }
+
+  protected override onAfterShow(): void {
+    this.model.show(true);
+  }
+
+  protected override onAfterHide(): void {
+    this.model.show(false);
+  }
+}

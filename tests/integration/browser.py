@@ -1,0 +1,80 @@
+"""A real Chromium for tests: found on the computer, never downloaded, silent towards the network.
+
+`chromium()` gives a browser, `page()` a page that knows its faults: at the end of the block it fails if the page threw
+an error that nothing caught. Tests import this file by path (tests have no packages): see `tests/integration/conftest.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+QUIET = (
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def executable() -> str | None:
+    """Return the path of the first Chromium there is, or None: a test then skips and says so."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def arguments() -> list[str]:
+    """Return the command line; root cannot use Chromium's own sandbox, everybody else must."""
+    root = os.geteuid() == 0
+    return [*QUIET, "--no-sandbox"] if root else list(QUIET)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start Chromium without a window, and end it."""
+    path = executable()
+    if path is None:
+        raise FileNotFoundError(f"none of {', '.join(NAMES)} is installed")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=arguments())
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def page(
+    browser: Browser, *, width: int = 1400, height: int = 900, scheme: Literal["light", "dark"] = "light"
+) -> Iterator[Page]:
+    """Open a page in a fresh profile; uncaught errors of the page fail the block."""
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    try:
+        yield opened
+    finally:
+        context.close()
+    assert not faults, f"the page threw: {faults}"
+
+
+def open_notebook(opened: Page, server: str, token: str, path: str, *, wait: float = 60) -> None:
+    """Open a notebook in JupyterLab and wait until its first cell is there; `server` ends with a slash, `wait` in seconds."""
+    opened.goto(f"{server}lab/tree/{path}?token={token}&reset", wait_until="domcontentloaded")
+    opened.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=wait * 1000)
+
+
+def open_panel(opened: Page) -> None:
+    """Show the sidebar the way a person does, by its tab."""
+    tab = opened.locator('.jp-SideBar [data-id="jupyter-secure"]')
+    tab.wait_for()
+    if tab.get_attribute("aria-selected") != "true":
+        tab.click()
+    opened.get_by_role("region", name="Secure Data").wait_for()
