@@ -1,0 +1,127 @@
+"""Every policy that was ever in force, signed, with a number that only grows.
+
+A version holds the text as it was written, so a reader can see what was meant. On reading: (1) the signature, (2) the
+number inside against the row it was found in, (3) the text compiled again, (4) its digest against the signed one. Any
+difference is an `IntegrityError` and nothing is decided. An older version put in front is found because the numbers
+must run from 1 without a gap, and because the caller passes the highest number that it has recorded elsewhere
+(`at_least`).
+
+Rows and signatures come in through two small interfaces; nothing here knows a database or a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from jupyter_secure.protocol.canonical import canonical
+from jupyter_secure.protocol.errors import IntegrityError, PolicyError
+from jupyter_secure.protocol.noun import Count, Noun
+
+from .compile import compile_text, denies_everything
+from .policy import Policy
+
+PAYLOAD_TYPE = "application/vnd.jupyter-secure.policy.v1+json"
+
+
+class PolicySigner(Protocol):
+    """Signs and verifies envelopes (DSSE)."""
+
+    def sign(self, payload_type: str, payload: bytes) -> bytes:
+        """Return the signed envelope."""
+
+    def verify(self, payload_type: str, envelope: bytes) -> bytes:
+        """Return the payload of a good envelope, or raise `IntegrityError`."""
+
+
+class PolicyRow(Noun):
+    """A row of the store; `applied` in milliseconds since 1970."""
+
+    number: Count
+    digest: str
+    envelope: bytes
+    applied: Count
+
+
+class PolicyRows(Protocol):
+    """Where versions are kept."""
+
+    def read(self) -> Sequence[PolicyRow]:
+        """Return all rows, the smallest number first."""
+
+    def add(self, row: PolicyRow) -> None:
+        """Add a row durably, or raise `ConflictError` if its number is taken."""
+
+
+class Version(Noun):
+    """What is signed: one applied policy."""
+
+    number: Count
+    digest: str
+    text: str
+    applied: Count
+
+
+class PolicyArchive:
+    """The versions of one vault."""
+
+    def __init__(self, rows: PolicyRows, signer: PolicySigner) -> None:
+        self._rows = rows
+        self._signer = signer
+
+    def apply(self, text: str, now_ms: int) -> tuple[Version, Policy]:
+        """Compile a file's text and put it in force as the next version.
+
+        Raises:
+            PolicyError: the text is not a policy; nothing was changed.
+            ConflictError: another version was applied meanwhile; nothing was changed.
+        """
+        policy = compile_text(text)
+        number = len(self.versions()) + 1
+        version = Version(number=number, digest=policy.digest, text=text, applied=now_ms)
+        envelope = self._signer.sign(PAYLOAD_TYPE, canonical(version))
+        self._rows.add(PolicyRow(number=number, digest=policy.digest, envelope=envelope, applied=now_ms))
+        return version, policy
+
+    def versions(self) -> list[Version]:
+        """Return every version, the oldest first, each verified.
+
+        Raises:
+            IntegrityError: a version is missing, changed or out of place.
+        """
+        return [self._open(row, place + 1) for place, row in enumerate(self._rows.read())]
+
+    def current(self, at_least: int = 0) -> tuple[int, Policy]:
+        """Return the number and the policy in force; number 0 denies everything.
+
+        Args:
+            at_least: the highest number that the caller knows to have been applied.
+
+        Raises:
+            IntegrityError: the newest version is older than that, or damaged.
+        """
+        versions = self.versions()
+        if len(versions) < at_least:
+            raise IntegrityError(detail=f"policy {at_least} was applied and is gone")
+        if not versions:
+            return 0, denies_everything()
+        newest = versions[-1]
+        try:
+            policy = compile_text(newest.text)
+        except PolicyError as error:
+            raise IntegrityError(detail=f"policy {newest.number} no longer compiles: {error}") from None
+        if policy.digest != newest.digest:
+            raise IntegrityError(detail=f"policy {newest.number} compiles to another digest than was signed")
+        return newest.number, policy
+
+    def _open(self, row: PolicyRow, expected: int) -> Version:
+        payload = self._signer.verify(PAYLOAD_TYPE, row.envelope)
+        try:
+            version = msgspec.json.decode(payload, type=Version)
+        except msgspec.DecodeError:
+            raise IntegrityError(detail="a signed policy is malformed") from None
+        if (version.number, version.digest, version.applied) != (expected, row.digest, row.applied):
+            raise IntegrityError(detail=f"policy {expected} is not the one that was signed")
+        return version

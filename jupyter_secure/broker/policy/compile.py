@@ -1,0 +1,141 @@
+"""From a document to the policy that is decided, signed and named by its digest.
+
+Steps: (1) each table is checked for sense, beyond its shape, (2) every name that a rule uses must be declared, (3) the
+whole is put into an order that does not depend on the file, (4) the digest of that canonical form names it. Every
+error is a `PolicyError` with the line of the field.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from decimal import Decimal
+from itertools import pairwise
+
+from .compile_rule import compile_rule
+from .document import BudgetTable, DatasetTable
+from .parse import Parsed, parse
+from .places import Path
+from .policy import Policy
+from .rules import Budget, DatasetTerms, PurposeTerms, Terms
+
+FORMAT = 1
+
+
+def compile_text(text: str) -> Policy:
+    """Return the policy of a file's text.
+
+    Raises:
+        PolicyError: it is not one; the sentence names line and field.
+    """
+    return compile_document(parse(text))
+
+
+def compile_document(parsed: Parsed) -> Policy:
+    """Return the policy of a parsed file.
+
+    Raises:
+        PolicyError: a field makes no sense; the sentence names line and field.
+    """
+    document = parsed.document
+    zone = _zone(parsed)
+    datasets = {name: _dataset(parsed, name, table) for name, table in sorted(document.dataset.items())}
+    purposes = {
+        name: PurposeTerms(title=table.title, project=table.project or name)
+        for name, table in sorted(document.purpose.items())
+    }
+    seen: dict[str, int] = {}
+    for place, table in enumerate(document.rule):
+        if table.id in seen:
+            parsed.fail(("rule", place, "id"), f"rule {seen[table.id] + 1} has the same id")
+        seen[table.id] = place
+    rules = [compile_rule(parsed, place, datasets, zone) for place in range(len(document.rule))]
+    rules.sort(key=lambda rule: rule.id)
+    return Policy(
+        Terms(
+            format=FORMAT,
+            timezone=document.policy.timezone,
+            datasets=datasets,
+            purposes=purposes,
+            rules=tuple(rules),
+        ),
+        zone,
+    )
+
+
+def _zone(parsed: Parsed) -> dt.tzinfo:
+    name = parsed.document.policy.timezone
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        parsed.fail(("policy", "timezone"), f"{name!r} is not a time zone of this computer, such as Europe/Berlin")
+
+
+def decimal(number: float) -> str:
+    """Return the exact decimal text of a number as it was written, without an exponent."""
+    text = format(Decimal(repr(number)).normalize(), "f")
+    return "0" if text in {"-0", "0"} else text
+
+
+def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
+    path: Path = ("dataset", name)
+    _check_numbers(parsed, path, table)
+    _check_lists(parsed, path, table)
+    return DatasetTerms(
+        title=table.title,
+        tags=dict(sorted(table.tags.items())),
+        privacy_unit=table.privacy_unit,
+        contributions=table.contributions,
+        bounds={column: (decimal(low), decimal(high)) for column, (low, high) in sorted(table.bounds.items())},
+        resolution={column: decimal(unit) for column, unit in sorted(table.resolution.items())},
+        keys=dict(sorted(table.keys.items())),
+        bins={column: tuple(map(decimal, edges)) for column, edges in sorted(table.bins.items())},
+        budget=_budget(parsed, (*path, "budget"), table.budget),
+    )
+
+
+def _check_numbers(parsed: Parsed, path: Path, table: DatasetTable) -> None:
+    for column, (low, high) in table.bounds.items():
+        if not low < high:
+            parsed.fail((*path, "bounds", column), "the smallest value must be less than the largest")
+    for column, unit in table.resolution.items():
+        if unit <= 0:
+            parsed.fail((*path, "resolution", column), "a unit must be more than 0")
+        if column not in table.bounds:
+            parsed.fail((*path, "resolution", column), "a resolution needs bounds for the same column")
+
+
+def _check_lists(parsed: Parsed, path: Path, table: DatasetTable) -> None:
+    for column, keys in table.keys.items():
+        if len({(type(key), key) for key in keys}) != len(keys):
+            parsed.fail((*path, "keys", column), "a key stands there twice")
+    for column, edges in table.bins.items():
+        if any(not low < high for low, high in pairwise(edges)):
+            parsed.fail((*path, "bins", column), "edges must grow")
+        if column not in table.bounds:
+            parsed.fail((*path, "bins", column), "bins need bounds for the same column")
+
+
+def _budget(parsed: Parsed, path: Path, table: BudgetTable | None) -> Budget | None:
+    if table is None:
+        return None
+    whole, person, one = (Decimal(text) for text in (table.epsilon, table.person or table.epsilon, table.default_query))
+    if whole <= 0:
+        parsed.fail((*path, "epsilon"), "a budget must be more than 0")
+    if not 0 < person <= whole:
+        parsed.fail((*path, "person"), "the share of a person must be more than 0 and at most the whole budget")
+    if one <= 0:
+        parsed.fail((*path, "default_query"), "the price of a question must be more than 0")
+    if not 0 < Decimal(table.delta) < 1:
+        parsed.fail((*path, "delta"), "delta must lie between 0 and 1")
+    return Budget(
+        epsilon=table.epsilon,
+        delta=table.delta,
+        person=table.person or table.epsilon,
+        default_query=table.default_query,
+    )
+
+
+def denies_everything() -> Policy:
+    """Return the policy of a vault in which none was applied yet."""
+    return compile_text("")

@@ -1,0 +1,143 @@
+"""The shapes of a policy file, exactly as it is written; an unknown field is an error.
+
+A document is what somebody typed. What it means is `rules.Policy`, made by `compile`. Numbers that decide how much
+privacy is spent are decimal strings, because a binary fraction would make the signed text and the sum in the ledger
+differ.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.grant import GuardLevel
+from jupyter_secure.protocol.noun import ColumnName, Noun, PurposeName, RuleId
+from jupyter_secure.protocol.view import Rung
+
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+Epsilon = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,4}(\.[0-9]{1,9})?\Z")]
+Delta = Annotated[str, msgspec.Meta(pattern=r"^(0\.[0-9]{1,18}|[1-9](\.[0-9]{1,6})?e-[0-9]{1,2})\Z")]
+Duration = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]\Z")]
+Audience = Annotated[
+    str, msgspec.Meta(pattern=r"^(everyone|role:[a-z][a-z0-9-]{0,62}|user:[a-z0-9][a-z0-9._@-]{0,62})\Z")
+]
+DatasetOrAll = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z][a-z0-9_-]{0,62})\Z")]
+DatasetName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}\Z")]
+Project = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
+Hour = Annotated[int, msgspec.Meta(ge=0, le=24)]
+Contributions = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Number = int | float
+Literals = int | float | str | bool
+Method = Literal["keep", "pseudonym", "generalize", "redact", "suppress"]
+
+
+class PolicyTable(Noun):
+    """`[policy]`: what holds for the whole file.
+
+    Attributes:
+        timezone: the IANA zone in which `hours` and dates without a time are read.
+    """
+
+    title: Text = ""
+    timezone: str = "UTC"
+
+
+class BudgetTable(Noun):
+    """`[dataset.NAME.budget]`: what may be spent in all, by one person, and on a question that names no price."""
+
+    epsilon: Epsilon
+    delta: Delta = "1e-6"
+    person: Epsilon | None = None
+    default_query: Epsilon = "0.1"
+
+
+class DatasetTable(Noun):
+    """`[dataset.NAME]`: tags, and everything public that differential privacy needs to know.
+
+    Attributes:
+        contributions: the most rows that one privacy unit has.
+        bounds: for each number the smallest and largest value; values outside are moved to the edge.
+        resolution: for each number the unit in which it is counted exactly.
+        keys: for each category column every value that a question may group by.
+        bins: for each number the edges of a histogram.
+    """
+
+    title: Text = ""
+    tags: dict[ColumnName, Tag] = msgspec.field(default_factory=dict)
+    privacy_unit: ColumnName | None = None
+    contributions: Contributions = 1
+    bounds: dict[ColumnName, tuple[Number, Number]] = msgspec.field(default_factory=dict)
+    resolution: dict[ColumnName, Number] = msgspec.field(default_factory=dict)
+    keys: dict[ColumnName, Annotated[tuple[str | int | bool, ...], msgspec.Meta(min_length=1, max_length=1000)]] = (
+        msgspec.field(default_factory=dict)
+    )
+    bins: dict[ColumnName, Annotated[tuple[Number, ...], msgspec.Meta(min_length=2, max_length=1000)]] = msgspec.field(
+        default_factory=dict
+    )
+    budget: BudgetTable | None = None
+
+
+class PurposeTable(Noun):
+    """`[purpose.NAME]`: a purpose that people may state; pseudonyms are equal inside one project."""
+
+    title: Text = ""
+    project: Project | None = None
+
+
+class MethodTable(Noun):
+    """A mask with parameters, `{ method = "generalize", prefix = 3 }`."""
+
+    method: Method
+    domain: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    width: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | None = None
+    prefix: Annotated[int, msgspec.Meta(ge=0, le=64)] | None = None
+    unit: Literal["month", "year", "decade"] | None = None
+
+
+class RowTable(Noun):
+    """One row filter: a column, an operator and a literal. There is no expression language."""
+
+    column: ColumnName
+    op: Literal["eq", "ne", "lt", "le", "gt", "ge", "in"]
+    value: Literals | None = None
+    values: Annotated[tuple[Literals, ...], msgspec.Meta(min_length=1, max_length=1000)] | None = None
+
+
+class WhenTable(Noun):
+    """Conditions; all that are given must hold."""
+
+    purpose: Annotated[tuple[PurposeName, ...], msgspec.Meta(min_length=1)] | None = None
+    mfa_max_age: Duration | None = None
+    guard: GuardLevel | None = None
+    hours: tuple[Hour, Hour] | None = None
+    valid_from: str | None = None
+    valid_until: str | None = None
+
+
+class RuleTable(Noun):
+    """`[[rule]]`: to whom, of which datasets and columns, as what, when."""
+
+    id: RuleId
+    to: Annotated[tuple[Audience, ...], msgspec.Meta(min_length=1)]
+    datasets: Annotated[tuple[DatasetOrAll, ...], msgspec.Meta(min_length=1)] | Literal["*"]
+    view: Rung
+    except_to: tuple[Audience, ...] = ()
+    columns: Annotated[tuple[ColumnName, ...], msgspec.Meta(min_length=1)] | None = None
+    tags: Annotated[tuple[Tag, ...], msgspec.Meta(min_length=1)] | None = None
+    not_tags: tuple[Tag, ...] = ()
+    mask: dict[Tag, Method | MethodTable] = msgspec.field(default_factory=dict)
+    mask_columns: dict[ColumnName, Method | MethodTable] = msgspec.field(default_factory=dict)
+    rows: tuple[RowTable, ...] = ()
+    when: WhenTable = WhenTable()
+    advice: Text = ""
+
+
+class Document(Noun):
+    """A whole policy file."""
+
+    policy: PolicyTable = PolicyTable()
+    dataset: dict[DatasetName, DatasetTable] = msgspec.field(default_factory=dict)
+    purpose: dict[PurposeName, PurposeTable] = msgspec.field(default_factory=dict)
+    rule: tuple[RuleTable, ...] = ()

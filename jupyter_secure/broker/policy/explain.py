@@ -1,0 +1,86 @@
+"""A decision in words, at two levels.
+
+*Person*: the reasons of each column and what the person can do, from rules that address them only. *Officer*: every
+rule that names the dataset, whether it addresses the person, which conditions fail, which columns it speaks of.
+"""
+
+from __future__ import annotations
+
+from jupyter_secure.protocol.decision import ColumnReason, Decision
+from jupyter_secure.protocol.messages import WhyReply
+from jupyter_secure.protocol.noun import Noun
+from jupyter_secure.protocol.view import Rung
+
+from .ask import Ask
+from .conditions import failures
+from .decide import decide
+from .policy import Policy
+
+
+class RuleTrace(Noun):
+    """One rule against one ask.
+
+    Attributes:
+        failed: the conditions that do not hold now.
+        columns: what the rule gives or denies of this dataset version.
+    """
+
+    rule: str
+    rung: Rung
+    addressed: bool
+    failed: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def active(self) -> bool:
+        """Say whether the rule takes part in the decision."""
+        return self.addressed and not self.failed
+
+
+class Trace(Noun):
+    """A decision and every rule that could have had a part in it."""
+
+    decision: Decision
+    rules: tuple[RuleTrace, ...]
+
+
+def person(decision: Decision, dataset: str, column: str | None = None) -> WhyReply:
+    """Return what the person may read about a decision, of one column or all."""
+    reasons: tuple[ColumnReason, ...] = decision.reasons
+    if column is not None:
+        reasons = tuple(reason for reason in reasons if reason.column == column)
+    return WhyReply(
+        dataset=dataset,
+        rung=Rung.DENY if decision.view is None else decision.view.rung,
+        reasons=reasons,
+        near_misses=decision.near_misses,
+        policy=decision.policy,
+    )
+
+
+def refusal(decision: Decision) -> str | None:
+    """Return the sentence for a refusal that one condition would turn; None where the general sentence must do."""
+    if decision.view is not None or not decision.near_misses:
+        return None
+    advice = dict.fromkeys(miss.advice for miss in decision.near_misses)
+    return "Not available to you as things are. " + " Or: ".join(advice)
+
+
+def officer(policy: Policy, ask: Ask) -> Trace:
+    """Return the decision with the state of every rule that names the dataset."""
+    plan = policy.plan(ask.dataset)
+    traces = (
+        ()
+        if plan is None
+        else tuple(
+            RuleTrace(
+                rule=item.rule.id,
+                rung=item.rule.rung,
+                addressed=item.rule.addresses(ask.principal),
+                failed=tuple(failed.advice for failed in failures(item.rule.when, ask, policy.zone)),
+                columns=tuple(plan.names[place] for place in (item.denials or item.grants)),
+            )
+            for item in plan.rules
+        )
+    )
+    return Trace(decision=decide(policy, ask), rules=traces)

@@ -1,0 +1,131 @@
+"""A policy as it is decided and signed: nothing left to look up, nothing that depends on the order of the file.
+
+`Terms` is the canonical form. Its digest names the policy in decisions, in the log and in the archive. Numbers for
+differential privacy are decimal strings, instants are milliseconds since 1970, ages are seconds.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.grant import GuardLevel
+from jupyter_secure.protocol.noun import Noun
+from jupyter_secure.protocol.principal import Principal
+from jupyter_secure.protocol.view import RowFilter, Rung, Treatment
+
+
+class Budget(Noun):
+    """What may be spent on a dataset, as epsilon at `delta`; decimal strings."""
+
+    epsilon: str
+    delta: str
+    person: str
+    default_query: str
+
+
+class DatasetTerms(Noun):
+    """What the policy says of a dataset; see `document.DatasetTable`. Numbers are decimal strings."""
+
+    title: str = ""
+    tags: dict[str, Tag] = msgspec.field(default_factory=dict)
+    privacy_unit: str | None = None
+    contributions: int = 1
+    bounds: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+    resolution: dict[str, str] = msgspec.field(default_factory=dict)
+    keys: dict[str, tuple[str | int | bool, ...]] = msgspec.field(default_factory=dict)
+    bins: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    budget: Budget | None = None
+
+    @property
+    def private(self) -> bool:
+        """Say whether questions with differential privacy can be answered at all."""
+        return self.privacy_unit is not None and self.budget is not None
+
+    def askable(self, column: str) -> bool:
+        """Say whether a private question may name the column: something public must describe its values."""
+        return column in self.bounds or column in self.keys
+
+
+class PurposeTerms(Noun):
+    """A purpose that may be stated, and the project inside which its pseudonyms are equal."""
+
+    title: str
+    project: str
+
+
+class Audience(Noun):
+    """Whom a rule addresses, or does not address."""
+
+    everyone: bool = False
+    roles: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+    def holds(self, principal: Principal) -> bool:
+        """Say whether the principal belongs to it."""
+        return self.everyone or principal.name in self.users or any(role in self.roles for role in principal.roles)
+
+
+class When(Noun):
+    """Conditions; None means no condition.
+
+    Attributes:
+        hours: first hour and the hour after the last, in the policy's time zone; 22 to 6 spans midnight.
+        valid_until: the first millisecond at which the rule no longer holds.
+    """
+
+    purpose: tuple[str, ...] | None = None
+    mfa_max_age: int | None = None
+    guard: GuardLevel | None = None
+    hours: tuple[int, int] | None = None
+    valid_from: int | None = None
+    valid_until: int | None = None
+
+
+class Rule(Noun):
+    """One compiled rule.
+
+    Attributes:
+        datasets: names, or `*` alone for every declared dataset.
+        masks: by tag; `column_masks` by column name goes before. A pseudonym of empty domain takes the column's name.
+    """
+
+    id: str
+    to: Audience
+    except_to: Audience
+    datasets: tuple[str, ...]
+    rung: Rung
+    columns: tuple[str, ...] | None = None
+    tags: tuple[Tag, ...] | None = None
+    not_tags: tuple[Tag, ...] = ()
+    masks: dict[Tag, Treatment] = msgspec.field(default_factory=dict)
+    column_masks: dict[str, Treatment] = msgspec.field(default_factory=dict)
+    rows: tuple[RowFilter, ...] = ()
+    when: When = When()
+    advice: str = ""
+
+    def addresses(self, principal: Principal) -> bool:
+        """Say whether the rule speaks of this principal."""
+        return self.to.holds(principal) and not self.except_to.holds(principal)
+
+    def names(self, dataset: str) -> bool:
+        """Say whether the rule speaks of this (declared) dataset."""
+        return dataset in self.datasets or self.datasets == ("*",)
+
+    def selects(self, column: str, tag: Tag | None) -> bool:
+        """Say whether every selector that is given matches; an untagged column matches no tag."""
+        if self.columns is not None and column not in self.columns:
+            return False
+        if self.tags is not None and tag not in self.tags:
+            return False
+        return tag not in self.not_tags
+
+
+class Terms(Noun):
+    """The whole policy; `rules` are ordered by id."""
+
+    format: int
+    timezone: str
+    datasets: dict[str, DatasetTerms]
+    purposes: dict[str, PurposeTerms]
+    rules: tuple[Rule, ...]
