@@ -35,6 +35,7 @@ class Kind(enum.StrEnum):
     QUERY_ANSWERED = "query.answered"
     QUERY_FAILED = "query.failed"
     LEDGER_ANCHORED = "ledger.anchored"
+    ENTRY_ERASED = "entry.erased"
 
 
 class Header(Noun):

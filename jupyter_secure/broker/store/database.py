@@ -90,6 +90,23 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def scrub(engine: Engine) -> bool:
+    """Bring SQLite's write-ahead log into the file and empty it, so that content deleted before is in neither.
+
+    Returns whether that was done: a reader in another process can put it off until the next time.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy: int = cursor.fetchone()[0]
+        return not busy
+    finally:
+        connection.close()
+
+
 def _make_private(path: Path) -> None:
     # SQLite gives its -wal and -shm files the mode of the database, so the first creation decides for all three.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))

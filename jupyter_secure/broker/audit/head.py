@@ -1,0 +1,52 @@
+"""The one row that says how far the log has come: size, Merkle frontier, last signed checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, insert, select, update
+
+from jupyter_secure.broker.store.tables.audit import AUDIT_CHECKPOINTS, AUDIT_HEAD
+from jupyter_secure.protocol.checkpoint import parse_checkpoint, parse_note
+from jupyter_secure.protocol.tlog import Frontier
+
+KEEP_EVERY = 256  # entries between two checkpoints that are kept for good
+
+
+class StoredHead(NamedTuple):
+    """The row; `exists` is False before the first entry."""
+
+    exists: bool
+    frontier: Frontier
+    note: str | None
+
+    @classmethod
+    def read(cls, connection: Connection) -> StoredHead:
+        """Read it.
+
+        Raises:
+            ValueError: the frontier is damaged.
+        """
+        row = connection.execute(select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.frontier, AUDIT_HEAD.c.note)).one_or_none()
+        if row is None:
+            return cls(exists=False, frontier=Frontier(), note=None)
+        return cls(exists=True, frontier=Frontier.unpack(row.size, row.frontier), note=row.note)
+
+    def signed(self) -> int:
+        """Return how many entries the last signed checkpoint covers.
+
+        Raises:
+            ValueError: the checkpoint is damaged.
+        """
+        return parse_checkpoint(parse_note(self.note).text).size if self.note else 0
+
+    def store(self, connection: Connection, note: str | None, now: int) -> None:
+        """Write the frontier as it has grown, with a new checkpoint if there is one."""
+        size = self.frontier.size
+        values: dict[str, Any] = {"size": size, "frontier": self.frontier.pack(), "note": note or self.note}
+        if self.exists:
+            connection.execute(update(AUDIT_HEAD).values(values))
+        else:
+            connection.execute(insert(AUDIT_HEAD).values(id=0, **values))
+        if note is not None and (self.note is None or self.signed() // KEEP_EVERY < size // KEEP_EVERY):
+            connection.execute(insert(AUDIT_CHECKPOINTS).values(size=size, note=note, time=now))
