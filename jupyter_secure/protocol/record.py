@@ -22,6 +22,7 @@ class Kind(enum.StrEnum):
     BROKER_STARTED = "broker.started"
     BROKER_STOPPED = "broker.stopped"
     USER_ADDED = "user.added"
+    USER_DISABLED = "user.disabled"
     LOGIN = "login"
     LOGIN_FAILED = "login.failed"
     DATASET_SEALED = "dataset.sealed"
