@@ -36,22 +36,29 @@ class PolicySigner(Protocol):
         """Return the payload of a good envelope, or raise `IntegrityError`."""
 
 
-class PolicyRow(Noun):
-    """A row of the store; `applied` in milliseconds since 1970."""
+class PolicyRow(Protocol):
+    """A row of the store; `digest` is the policy's, `applied` in milliseconds since 1970."""
 
-    number: Count
-    digest: str
-    envelope: bytes
-    applied: Count
+    @property
+    def digest(self) -> str:
+        """Return the policy's digest."""
+
+    @property
+    def envelope(self) -> bytes:
+        """Return the signed version."""
+
+    @property
+    def applied(self) -> int:
+        """Return when it was applied."""
 
 
 class PolicyRows(Protocol):
-    """Where versions are kept."""
+    """Where versions are kept (`store.policy_rows`)."""
 
     def read(self) -> Sequence[PolicyRow]:
         """Return all rows, the smallest number first."""
 
-    def add(self, row: PolicyRow) -> None:
+    def add(self, number: int, digest: str, envelope: bytes, applied: int) -> None:
         """Add a row durably, or raise `ConflictError` if its number is taken."""
 
 
@@ -82,7 +89,7 @@ class PolicyArchive:
         number = len(self.versions()) + 1
         version = Version(number=number, digest=policy.digest, text=text, applied=now_ms)
         envelope = self._signer.sign(PAYLOAD_TYPE, canonical(version))
-        self._rows.add(PolicyRow(number=number, digest=policy.digest, envelope=envelope, applied=now_ms))
+        self._rows.add(number, policy.digest, envelope, now_ms)
         return version, policy
 
     def versions(self) -> list[Version]:

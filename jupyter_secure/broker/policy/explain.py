@@ -58,14 +58,6 @@ def person(decision: Decision, dataset: str, column: str | None = None) -> WhyRe
     )
 
 
-def refusal(decision: Decision) -> str | None:
-    """Return the sentence for a refusal that one condition would turn; None where the general sentence must do."""
-    if decision.view is not None or not decision.near_misses:
-        return None
-    advice = dict.fromkeys(miss.advice for miss in decision.near_misses)
-    return "Not available to you as things are. " + " Or: ".join(advice)
-
-
 def officer(policy: Policy, ask: Ask) -> Trace:
     """Return the decision with the state of every rule that names the dataset."""
     plan = policy.plan(ask.dataset)

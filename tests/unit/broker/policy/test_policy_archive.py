@@ -1,10 +1,13 @@
 """Versions of policies: signed, numbered without a gap, never older than what is known."""
 
-import msgspec
+from types import SimpleNamespace
+
 import pytest
 
 from jupyter_secure.broker.keys.signing import Signer, Verifier, open_envelope, seal_envelope
 from jupyter_secure.broker.policy.archive import PolicyArchive
+from jupyter_secure.broker.store.database import create, open_database
+from jupyter_secure.broker.store.policy_rows import PolicyRows
 from jupyter_secure.protocol.errors import ConflictError, IntegrityError, PolicyError
 
 ONE = "[dataset.x]\n"
@@ -22,18 +25,22 @@ class Keys:
         return open_envelope(Verifier(self.signer.public), payload_type, envelope)
 
 
-class Rows(list):
-    read = list.copy
-
-    def add(self, row):
-        if any(row.number == other.number for other in self):
-            raise ConflictError
-        self.append(row)
+@pytest.fixture
+def engine():
+    engine = open_database("sqlite://")
+    create(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
-def archive():
-    return PolicyArchive(Rows(), Keys())
+def archive(engine):
+    return PolicyArchive(PolicyRows(engine), Keys())
+
+
+def only(archive, *rows):
+    """Put these rows in the place of those that are stored."""
+    archive._rows = SimpleNamespace(read=lambda: list(rows))
 
 
 def test_a_vault_without_a_policy_denies_everything(archive):
@@ -61,10 +68,11 @@ def test_a_faulty_policy_changes_nothing(archive):
 def test_a_removed_version_is_noticed(archive):
     archive.apply(ONE, 5)
     archive.apply(TWO, 6)
-    last = archive._rows.pop()
+    one, two = archive._rows.read()
+    only(archive, one)
     with pytest.raises(IntegrityError):
         archive.current(at_least=2)
-    archive._rows[:] = [last]
+    only(archive, two)
     with pytest.raises(IntegrityError):
         archive.current()
 
@@ -72,14 +80,24 @@ def test_a_removed_version_is_noticed(archive):
 def test_a_changed_or_exchanged_version_is_noticed(archive):
     archive.apply(ONE, 5)
     archive.apply(TWO, 6)
-    one, two = archive._rows
+    one, two = archive._rows.read()
     for row in (
-        msgspec.structs.replace(two, envelope=one.envelope),
-        msgspec.structs.replace(two, digest=one.digest),
-        msgspec.structs.replace(two, applied=7),
-        msgspec.structs.replace(two, envelope=two.envelope[:-9] + b"AAAA" + two.envelope[-5:]),
-        msgspec.structs.replace(two, envelope=seal_envelope(Signer(Signer.new_seed()), "x", b"{}")),
+        two._replace(envelope=one.envelope),
+        two._replace(digest=one.digest),
+        two._replace(applied=7),
+        two._replace(envelope=two.envelope[:-9] + b"AAAA" + two.envelope[-5:]),
+        two._replace(envelope=seal_envelope(Signer(Signer.new_seed()), "x", b"{}")),
     ):
-        archive._rows[:] = [one, row]
+        only(archive, one, row)
         with pytest.raises(IntegrityError):
             archive.current()
+    only(archive, one, two)
+    assert archive.current()[0] == 2
+
+
+def test_two_that_apply_at_once_do_not_overwrite_each_other(archive, engine):
+    archive.apply(ONE, 5)
+    one = archive._rows.read()[0]
+    with pytest.raises(ConflictError):
+        PolicyRows(engine).add(*one)
+    assert archive.current()[0] == 1

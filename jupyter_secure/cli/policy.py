@@ -1,0 +1,163 @@
+"""`jupyter secure policy`: check a file, explain what somebody gets, put a policy in force.
+
+Promises: `check` needs no vault; `explain` reads the catalog, the accounts and the signed policies, and needs no
+passphrase; `apply` compiles first, so a faulty file changes nothing, and asks before it replaces the policy in force.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jupyter_secure.broker.policy.ask import Ask, Context
+from jupyter_secure.broker.policy.compile import compile_text
+from jupyter_secure.broker.policy.explain import RuleTrace, Trace, officer
+from jupyter_secure.broker.policy.notes import notes
+from jupyter_secure.broker.policy.policy import Policy
+from jupyter_secure.protocol.decision import ColumnReason
+from jupyter_secure.protocol.errors import InvalidRequestError, PolicyError
+from jupyter_secure.protocol.grant import GuardLevel
+from jupyter_secure.protocol.view import Rung
+
+from .policy_vault import open_policy_vault
+
+
+def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
+    """Add `policy check | explain | apply`."""
+    parser = subparsers.add_parser("policy", help="check, explain and apply a policy")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    check = verbs.add_parser("check", parents=[common], help="say whether a file is a valid policy")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.set_defaults(run=run_check)
+    explain = verbs.add_parser("explain", parents=[common], help="say what a person gets of a dataset, and why")
+    explain.add_argument("--as", dest="user", required=True, metavar="USER")
+    explain.add_argument("--dataset", required=True, metavar="DATASET")
+    explain.add_argument("--purpose", metavar="PURPOSE")
+    explain.add_argument("--rung", choices=[rung.value for rung in Rung if rung is not Rung.DENY])
+    explain.add_argument("--guard", default="G3", choices=[level.value for level in GuardLevel])
+    explain.add_argument("--file", type=Path, metavar="FILE", help="a policy file instead of the policy in force")
+    explain.set_defaults(run=run_explain)
+    apply = verbs.add_parser("apply", parents=[common], help="sign a policy and put it in force")
+    apply.add_argument("file", type=Path, metavar="FILE")
+    apply.set_defaults(run=run_apply)
+
+
+def read_policy(path: Path) -> tuple[str, Policy]:
+    """Return a file's text and the policy it says.
+
+    Raises:
+        PolicyError: it cannot be read, or is no policy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise PolicyError(f"line {line}: the file is not UTF-8 text.") from None
+    except OSError as error:
+        raise PolicyError(f"{path.name} cannot be read: {(error.strerror or 'no access').lower()}.") from None
+    return text, compile_text(text)
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Print what the file declares; an error carries line and field."""
+    _, policy = read_policy(args.file)
+    found = notes(policy)
+    if args.json:
+        summary = {
+            "valid": True,
+            "digest": policy.digest,
+            "datasets": list(policy.datasets),
+            "purposes": list(policy.purposes),
+            "rules": [rule.id for rule in policy.terms.rules],
+            "notes": found,
+        }
+        print(json.dumps(summary))
+        return 0
+    terms = policy.terms
+    print(
+        f"Valid: {_count(terms.datasets, 'dataset')}, {_count(terms.purposes, 'purpose')}, {_count(terms.rules, 'rule')}."
+    )
+    print(f"Digest: {policy.digest}")
+    for note in found:
+        print(f"Note: {note}")
+    return 0
+
+
+def run_explain(args: argparse.Namespace) -> int:
+    """Print the view that a load would meet now, each column's reason, and every rule that names the dataset."""
+    vault = open_policy_vault(args, unlock=False)
+    policy = vault.policies.current()[1] if args.file is None else read_policy(args.file)[1]
+    ask = Ask(
+        principal=vault.accounts.get(args.user),
+        dataset=vault.catalog.latest(args.dataset),
+        context=Context(now_ms=time.time_ns() // 1_000_000, guard=GuardLevel(args.guard)),
+        rung=None if args.rung is None else Rung(args.rung),
+        purpose=args.purpose,
+    )
+    trace = officer(policy, ask)
+    if args.json:
+        print(msgspec.json.encode(trace).decode())
+    else:
+        _print(args, trace)
+    return 0
+
+
+def run_apply(args: argparse.Namespace) -> int:
+    """Sign the file as the next version and record it in the log."""
+    text, policy = read_policy(args.file)
+    for note in notes(policy) if not args.json else ():
+        print(f"Note: {note}")
+    if not (args.yes or args.password_stdin) and not _confirm("Put this policy in force?"):
+        raise InvalidRequestError("Nothing was changed.")
+    version = open_policy_vault(args, unlock=True).apply_policy(text)
+    if args.json:
+        print(json.dumps({"number": version.number, "digest": version.digest}))
+    else:
+        print(f"Policy {version.number} is in force, digest {version.digest}.")
+    return 0
+
+
+def _confirm(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise InvalidRequestError("This command asks before it acts. Give --yes where there is no terminal.")
+    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _count(things: Any, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _print(args: argparse.Namespace, trace: Trace) -> None:
+    view = trace.decision.view
+    named = f"{args.user} gets {args.dataset}" if view else f"{args.user} gets nothing of {args.dataset}"
+    print(f"{named} as {view.rung}." if view else f"{named}.")
+    if view and view.rows:
+        print(f"Rows are filtered by: {'; '.join(msgspec.json.encode(item).decode() for item in view.rows)}")
+    print()
+    for reason in trace.decision.reasons:
+        print(f"  {_column(reason)}")
+    if trace.rules:
+        print("\nRules that name the dataset:")
+    for rule in trace.rules:
+        print(f"  {_rule(rule)}")
+
+
+def _column(reason: ColumnReason) -> str:
+    tag = reason.tag or "no tag"
+    return f"{reason.column:<24} {tag:<10} {reason.sentence} {reason.advice}".rstrip()
+
+
+def _rule(rule: RuleTrace) -> str:
+    if not rule.addressed:
+        state = "does not address this person"
+    elif rule.failed:
+        state = " ".join(rule.failed)
+    else:
+        state = "applies"
+    return f"{rule.rule:<32} {rule.rung:<7} {state}"
