@@ -1,0 +1,114 @@
+"""The server extension: arms Jupyter, starts the broker, wires relay, sessions and handlers.
+
+Steps, in the order of Jupyter's own start: *link* (before any manager is made) sets the armed configuration, switches
+off extensions that are not trusted, keeps the vault apart from the root folder and starts the broker; *initialize*
+(the server is built, its loop does not run yet) verifies that the armour holds, opens the vault and adds the handlers;
+*start* watches the broker from inside the loop; *stop* ends channels, grants and the broker.
+
+Promise: a step that fails ends the server. Jupyter would otherwise log a warning and go on unguarded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Enum, Int, Unicode, default
+
+from jupyter_secure.protocol.errors import SecureError
+
+from .arming import armed_config, disable_extensions, require_apart, verify
+from .broker_process import BrokerProcess
+from .changed import ChangedEvent
+from .handlers import HANDLERS
+from .identity import person_asking
+from .sessions import Sessions
+from .upstream import Upstream
+
+
+class SecureApp(ExtensionApp):
+    """jupyter-secure inside a Jupyter server."""
+
+    name = "jupyter_secure"
+    extension_url = "/lab"
+    load_other_extensions = True
+
+    vault = Unicode(help="The vault's folder.").tag(config=True)
+    unlock = Enum(
+        ["terminal", "panel", "keyring", "fd"],
+        default_value="terminal",
+        help="Where the passphrase comes from. `terminal` without a terminal is `panel`.",
+    ).tag(config=True)
+    unlock_fd = Int(-1, help="For `unlock` = `fd`: an inherited descriptor, one line of which is read.").tag(
+        config=True
+    )
+
+    upstream: Upstream
+    sessions: Sessions
+    changed: ChangedEvent
+    broker: BrokerProcess
+
+    @default("vault")
+    def _default_vault(self) -> str:
+        return str(Path("~/.local/share/jupyter-secure/vault").expanduser())
+
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        with _or_exit(serverapp):
+            super()._link_jupyter_server_extension(serverapp)
+            serverapp.update_config(armed_config(serverapp.tornado_settings, serverapp.extra_template_paths))
+            for name in disable_extensions(serverapp):
+                serverapp.log.warning("jupyter_secure | %s runs outside the guard, so it is switched off", name)
+            self.vault = str(Path(self.vault).expanduser().resolve())
+            require_apart(self.vault, serverapp.root_dir)
+            self._wire(serverapp)
+            self.broker.spawn()
+
+    def _wire(self, serverapp: ServerApp) -> None:
+        self.changed = ChangedEvent(serverapp.event_logger)
+        self.upstream = Upstream(self.changed.ping)
+        self.sessions = Sessions(self.upstream, person_asking, serverapp.log)
+        self.broker = BrokerProcess(
+            self.vault,
+            self.upstream,
+            unlock=self.unlock,
+            fd=self.unlock_fd,
+            changed=self.changed.ping,
+            log=serverapp.log,
+        )
+
+    def initialize(self) -> None:
+        """Verify, open, and add the handlers."""
+        assert self.serverapp is not None
+        with _or_exit(self.serverapp):
+            verify(self.serverapp, self.vault)
+            self.broker.open()
+            super().initialize()
+            self.serverapp.kernel_manager.secure_attach = self.sessions.attach
+
+    def initialize_handlers(self) -> None:
+        """Add what the panel asks."""
+        self.handlers.extend(HANDLERS)
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:  # noqa: ARG002 - Jupyter's call
+        self.broker.watch()
+
+    async def stop_extension(self) -> None:
+        """End grants, channels and the broker, in this order."""
+        await self.sessions.close()
+        await self.broker.stop()
+
+
+@contextlib.contextmanager
+def _or_exit(serverapp: ServerApp) -> Iterator[None]:
+    # `exit` raises SystemExit, which is the one thing that Jupyter's extension manager does not swallow.
+    try:
+        yield
+    except SecureError as error:
+        serverapp.log.critical("jupyter-secure does not start: %s", error.public)
+        serverapp.exit(1)
+    except Exception:
+        serverapp.log.critical("jupyter-secure cannot arm itself, so the server does not start.", exc_info=True)
+        serverapp.exit(1)

@@ -1,0 +1,21 @@
+"""What the panel asks, one noun each. Every answer is the JSON of a protocol message."""
+
+from .budget import BudgetHandler
+from .datasets import DatasetsHandler
+from .lineage import LineageHandler
+from .log import LogHandler
+from .session import SessionHandler
+from .unlock import UnlockHandler
+from .why import WhyHandler
+
+HANDLERS = [
+    (r"/jupyter_secure/session", SessionHandler),
+    (r"/jupyter_secure/datasets", DatasetsHandler),
+    (r"/jupyter_secure/why", WhyHandler),
+    (r"/jupyter_secure/budget", BudgetHandler),
+    (r"/jupyter_secure/log", LogHandler),
+    (r"/jupyter_secure/lineage", LineageHandler),
+    (r"/jupyter_secure/unlock", UnlockHandler),
+]
+
+__all__ = ["HANDLERS"]

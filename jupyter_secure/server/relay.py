@@ -1,0 +1,115 @@
+"""One kernel's channel: what a kernel asks is passed on with the grant of the channel it came from.
+
+Steps for each datagram: refuse what is no message, wait for the grant, wrap the request, forward each `Progress`,
+forward the final reply with its descriptor, close the descriptor. Promises: nothing that a kernel says about itself is
+passed on as true, because a request has no field for it and the grant is the relay's; at most `AT_ONCE` requests of
+one kernel are under way; a broken datagram is answered and harms no other request; when the kernel goes, its requests
+are cancelled at the broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+
+from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnavailableError
+from jupyter_secure.protocol.grant import Grant
+from jupyter_secure.protocol.messages import Cancel, FromKernel, FromRelay, KernelReply, Progress, ToRelay
+from jupyter_secure.protocol.wire import Channel, Codec, close_all
+
+from .upstream import Upstream
+
+AT_ONCE = 16
+_TOO_MANY = "This kernel has too many requests under way. Wait for one of them to end."
+
+
+class KernelChannel:
+    """The relay's end of the socket that a kernel inherited.
+
+    Args:
+        sock: that end.
+        upstream: the broker.
+        grant: returns the grant of this channel, waiting until there is one.
+    """
+
+    def __init__(self, sock: socket.socket, upstream: Upstream, grant: Callable[[], Awaitable[Grant]]) -> None:
+        self._channel: Channel[ToRelay, FromRelay] = Channel(sock, Codec(ToRelay, spill=False))
+        self._upstream = upstream
+        self._grant = grant
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._numbers: dict[int, int] = {}
+
+    async def serve(self) -> None:
+        """Relay until the kernel's end is closed."""
+        try:
+            while (message := await self._next()) is not None:
+                await self._accept(message)
+        except UnavailableError:
+            pass  # the kernel has gone while it was being answered
+        finally:
+            await self._end()
+
+    async def _next(self) -> ToRelay | None:
+        while True:
+            try:
+                received = await self._channel.receive()
+            except InvalidRequestError as error:
+                await self._channel.send(FromRelay(id=0, error=error.to_wire()))
+            else:
+                return None if received is None else received[0]
+
+    async def _accept(self, message: ToRelay) -> None:
+        if isinstance(message.body, Cancel):
+            await self._cancel(message.body.request)
+        elif message.id == 0 or message.id in self._tasks:
+            await self._refuse(message.id, InvalidRequestError(detail="the number is in use"))
+        elif len(self._tasks) >= AT_ONCE:
+            await self._refuse(message.id, InvalidRequestError(_TOO_MANY))
+        else:
+            task = asyncio.create_task(self._serve(message))
+            self._tasks[message.id] = task
+            task.add_done_callback(lambda _: self._forget(message.id))
+
+    async def _serve(self, message: ToRelay) -> None:
+        try:
+            grant = await self._grant()
+            body, fds = await self._upstream.request(
+                FromKernel(grant=grant.id, request=message.body),
+                progress=lambda step: self._forward(message.id, step),
+                issued=lambda number: self._numbers.update({message.id: number}),
+            )
+        except SecureError as error:
+            await self._refuse(message.id, error)
+        else:
+            await self._forward(message.id, body, fds)
+
+    async def _forward(self, number: int, body: KernelReply | Progress, fds: list[int] | None = None) -> None:
+        try:
+            with contextlib.suppress(UnavailableError):  # the kernel has gone; `serve` notices too
+                await self._channel.send(FromRelay(id=number, body=body), tuple(fds or ()))
+        finally:
+            close_all(fds or [])
+
+    async def _refuse(self, number: int, error: SecureError) -> None:
+        with contextlib.suppress(UnavailableError):
+            await self._channel.send(FromRelay(id=number, error=error.to_wire()))
+
+    async def _cancel(self, request: int) -> None:
+        number = self._numbers.get(request)
+        if number is not None:
+            grant = await self._grant()
+            await self._upstream.tell(FromKernel(grant=grant.id, request=Cancel(request=number)))
+
+    def _forget(self, number: int) -> None:
+        self._tasks.pop(number, None)
+        self._numbers.pop(number, None)
+
+    async def _end(self) -> None:
+        for request, task in list(self._tasks.items()):
+            with contextlib.suppress(SecureError):
+                await self._cancel(request)
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._channel.close()
