@@ -79,10 +79,8 @@ def run_check(args: argparse.Namespace) -> int:
         }
         print(json.dumps(summary))
         return 0
-    terms = policy.terms
-    print(
-        f"Valid: {_count(terms.datasets, 'dataset')}, {_count(terms.purposes, 'purpose')}, {_count(terms.rules, 'rule')}."
-    )
+    counted = {"dataset": policy.datasets, "purpose": policy.purposes, "rule": policy.terms.rules}
+    print(f"Valid: {', '.join(_count(things, noun) for noun, things in counted.items())}.")
     print(f"Digest: {policy.digest}")
     for note in found:
         print(f"Note: {note}")
