@@ -1,6 +1,6 @@
 """Reading what is to be sealed: types that hold for the whole file, broken rows named by number and never by value."""
 
-import datetime
+import datetime as dt
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,7 +30,7 @@ def test_each_column_gets_the_type_that_all_its_values_have(tmp_path):
     assert [str(kind) for kind in source.schema.types] == [
         "int64", "double", "date32[day]", "timestamp[us]", "bool", "string",
     ]  # fmt: skip
-    assert rows(source)["d"][0] == datetime.date(2020, 1, 31)
+    assert rows(source)["d"][0] == dt.date(2020, 1, 31)
 
 
 def test_a_value_far_down_changes_the_type_of_its_column_and_breaks_nothing(tmp_path):

@@ -1,0 +1,51 @@
+"""`jupyter secure datasets`: what is sealed; needs no passphrase."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+from typing import Any
+
+from jupyter_secure.broker.vault import Vault
+from jupyter_secure.protocol.errors import IntegrityError
+
+from . import tables
+from .vault import open_vault
+
+
+def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
+    """Add `datasets`."""
+    parser = subparsers.add_parser("datasets", parents=[common], help="list what is sealed")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the newest version of every dataset; one that is damaged is listed as such, and the status is 1."""
+    with open_vault(args, unlock=False) as vault:
+        found = [_describe(vault, name) for name in vault.catalog.names()]
+    if args.json:
+        print(json.dumps(found))
+    elif not found:
+        print("Nothing is sealed yet. `jupyter secure seal FILE --name NAME` seals a table.")
+    else:
+        headings = ("dataset", "version", "rows", "columns", "denied", "sealed", "state")
+        tables.show(headings, [[it[heading] for heading in headings] for it in found])
+    return int(any(it["state"] != "signed" for it in found))
+
+
+def _describe(vault: Vault, name: str) -> dict[str, Any]:
+    try:
+        it = vault.catalog.latest(name)
+    except IntegrityError:
+        damaged = "damaged: run `jupyter secure verify`"
+        return {"dataset": name, "version": "", "rows": "", "columns": "", "denied": "", "sealed": "", "state": damaged}
+    return {
+        "dataset": name,
+        "version": it.version,
+        "rows": it.rows,
+        "columns": len(it.columns),
+        "denied": sum(column.tag is None for column in it.columns),
+        "sealed": dt.datetime.fromtimestamp(it.sealed_at / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "state": "signed",
+    }

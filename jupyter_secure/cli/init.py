@@ -1,0 +1,46 @@
+"""`jupyter secure init`: make a vault."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from jupyter_secure.broker.keys import keyring
+from jupyter_secure.broker.vault import Vault
+from jupyter_secure.protocol.errors import InstallationError
+
+from .asking import read_new_secret
+from .vault import vault_path
+
+
+def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
+    """Add `init`."""
+    parser = subparsers.add_parser("init", parents=[common], help="make a vault")
+    parser.add_argument("--keyring", action="store_true", help="remember the passphrase in the system's keyring")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the vault; a keyring that cannot be used is said and changes nothing about the vault."""
+    path = vault_path(args)
+    passphrase = read_new_secret(args, "passphrase")
+    with Vault.create(path, passphrase) as vault:
+        remembered, sentence = _remember(vault.id, passphrase) if args.keyring else (False, "")
+    if args.json:
+        print(json.dumps({"vault": str(path), "remembered": remembered}))
+        return 0
+    print(f"The vault is made: {path}")
+    if sentence:
+        print(sentence)
+    print("Keep the passphrase in a safe place: without it nobody can open the data, and it cannot be reset.")
+    print("Next: `jupyter secure seal FILE --name NAME`, `jupyter secure user add NAME --role ROLE`.")
+    return 0
+
+
+def _remember(vault: str, passphrase: str) -> tuple[bool, str]:
+    try:
+        keyring.remember(vault, passphrase)
+    except InstallationError as error:
+        return False, error.public
+    return True, "The system's keyring remembers the passphrase."
