@@ -1,0 +1,43 @@
+"""The kernel's environment: an allow-list, because a server's environment holds tokens nobody thought of. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from .plan import Runtime
+
+ALLOWED = frozenset(
+    "PATH LANG LANGUAGE TZ TERM COLORTERM JPY_SESSION_NAME CUDA_VISIBLE_DEVICES OMP_NUM_THREADS".split()
+)
+CHANNEL = "JUPYTER_SECURE_CHANNEL"
+_SUBSTITUTION = re.compile(r"\$\{(\w+)\}")
+
+
+def kernel_environment(
+    offered: Mapping[str, str], stanza: Mapping[str, str], runtime: Runtime, channel: int | None
+) -> dict[str, str]:
+    """Return the whole environment of a kernel.
+
+    Args:
+        offered: what Jupyter would pass on: the server's own environment and the session's additions.
+        stanza: `env` of the kernelspec; `${NAME}` in it can only name what is allowed anyway.
+        channel: number of the inherited descriptor.
+    """
+    allowed = {name: value for name, value in offered.items() if name in ALLOWED or name.startswith("LC_")}
+    own = {
+        "HOME": f"{runtime.folder}/home",
+        "TMPDIR": f"{runtime.folder}/tmp",
+        "IPYTHONDIR": f"{runtime.folder}/home/.ipython",
+        "MPLCONFIGDIR": f"{runtime.folder}/home/.matplotlib",
+        "JUPYTER_RUNTIME_DIR": f"{runtime.folder}/home/.jupyter-runtime",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    given = {name: _substitute(value, allowed) for name, value in stanza.items()}
+    handle = {} if channel is None else {CHANNEL: str(channel)}
+    return {**allowed, **given, **own, **handle}
+
+
+def _substitute(value: str, allowed: Mapping[str, str]) -> str:
+    return _SUBSTITUTION.sub(lambda found: allowed.get(found.group(1), ""), value)

@@ -1,0 +1,103 @@
+"""The folder of one kernel: private to the person, short enough for socket addresses, gone when the kernel is gone.
+
+Layout: `c` connection file, `s` sockets, `home`, `tmp`, `log` (what the kernel prints outside a notebook), `lock`. The
+server holds a lock on it while it lives, so folders that a killed server left behind are recognised and removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+from ..protocol.errors import GuardError
+from .plan import Runtime
+
+PREFIX = "jsec-"
+# `sockaddr_un` has 108 bytes, one of them the closing zero; the longest name below the folder is `s/p-5`.
+LONGEST = 107 - len("/s/p-99999")
+
+
+class RuntimeFolder:
+    """One kernel's folder; `remove` is idempotent and also runs when the object or the process ends."""
+
+    def __init__(self) -> None:
+        self.path = _make()
+        for name in ("c", "s", "home", "tmp"):
+            (self.path / name).mkdir(mode=0o700)
+        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.remove = weakref.finalize(self, _remove, self.path, self._lock)
+
+    @property
+    def runtime(self) -> Runtime:
+        """Return the folder as a plan knows it."""
+        return Runtime(folder=str(self.path))
+
+    def open_log(self) -> int:
+        """Return a descriptor that can only be written; a kernel must not read what is typed into a terminal."""
+        return os.open(self.path / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def last_words(self) -> str:
+        """Return the end of the log, at most 2000 characters."""
+        try:
+            return (self.path / "log").read_bytes()[-2000:].decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
+
+def sweep() -> int:
+    """Remove what servers that were killed left behind; return how many folders."""
+    swept = 0
+    for parent in {Path(tempfile.gettempdir()), Path("/tmp")}:  # noqa: S108  # names are unpredictable and owned
+        for folder in parent.glob(PREFIX + "*"):
+            if _abandoned(folder):
+                _remove(folder, -1)
+                swept += 1
+    return swept
+
+
+def _abandoned(folder: Path) -> bool:
+    try:
+        status = folder.lstat()
+        if status.st_uid != os.getuid() or folder.is_symlink():
+            return False
+        fd = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _make() -> Path:
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  # `mkdtemp` makes the folder private
+        real = os.path.realpath(parent)
+        if len(real) + len("/" + PREFIX) + 8 <= LONGEST:
+            with contextlib.suppress(OSError):
+                return Path(tempfile.mkdtemp(prefix=PREFIX, dir=real))
+    raise GuardError(
+        "The kernel was not started: no folder for temporary files can be written. Set TMPDIR to a folder that you own, "
+        "with a path of less than 80 characters."
+    )
+
+
+def _remove(path: Path, lock: int) -> None:
+    if lock >= 0:
+        with contextlib.suppress(OSError):
+            os.close(lock)
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        # What ran in there may have taken away its own rights to a folder.
+        for folder, _, _ in os.walk(path):
+            with contextlib.suppress(OSError):
+                Path(folder).chmod(0o700)
+        shutil.rmtree(path, ignore_errors=True)
