@@ -1,0 +1,138 @@
+"""A private dataset that looks like a small pandas frame and only ever builds questions.
+
+    p[p.age > 40].groupby("sex").cost.mean(epsilon=0.1)
+    p.hist("age", width=10)
+    p.preview().count()                      # the price and the margin, for free
+
+Every question spends budget, except a preview and the exact repeat of an earlier one. What a private handle cannot do
+raises an error that names the nearest thing that works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.messages import Handle
+
+from .dp_column import DpGroups, DpSeries, histogram
+from .dp_predicate import DpPredicate, literal
+from .dp_refusals import refuse
+from .dp_source import Client, DpAsking, DpSource
+
+
+class DpFrame:
+    """A dataset that answers with differential privacy only.
+
+    Each question takes `epsilon=` (what to spend; the policy's default if left out) and `dry_run=True` (price and
+    margins only). Answers are pandas frames.
+    """
+
+    def __init__(self, handle: Handle, client: Client, *, asking: DpAsking | None = None) -> None:
+        self._asking = asking or DpAsking(DpSource(handle, client))
+        self._client = client
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that questions may name."""
+        return self._asking.names
+
+    def preview(self) -> DpFrame:
+        """Return the same frame, whose questions say price and margins and spend nothing."""
+        return self._with(self._asking.where, preview=True)
+
+    def ask(self, question: Mapping[str, Any] | str, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask a question of the closed algebra as it is (docs/spec/query-v1.md), without this frame's conditions."""
+        asked = question if isinstance(question, str) else dict(question)
+        return self._asking.source.ask(asked, epsilon, preview=dry_run or self._asking.preview)
+
+    def count(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of rows."""
+        return self._put([{"op": "count"}], [], epsilon, dry_run)
+
+    def sum(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the sum of every number column; the budget is split over them."""
+        return self._put(self._numbers("sum"), [], epsilon, dry_run)
+
+    def mean(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the mean of every number column; the budget is split over them."""
+        return self._put(self._numbers("mean"), [], epsilon, dry_run)
+
+    def hist(self, column: str, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of rows by bins of a number (ten bins if no width is given), or by keys of a category."""
+        return self._put([histogram(self._asking, column, width)], [], epsilon, dry_run)
+
+    def groupby(self, by: Any, *, width: float | None = None) -> DpGroups:
+        """Group by a column name or a list of at most three.
+
+        Args:
+            by: names; a number needs a width, as in `groupby(["sex", ("age", 10)])`.
+            width: of the bins, where one number alone is named.
+        """
+        keys = []
+        for each in by if isinstance(by, list) else [by]:
+            name, wide = each if isinstance(each, tuple) else (each, width)
+            name = name.name if isinstance(name, DpSeries) else name
+            self._asking.check(name)
+            keys.append({"col": name} if wide is None else {"col": name, "width": literal(wide)})
+        return DpGroups(self._asking, keys)
+
+    def __getitem__(self, what: Any) -> Any:
+        if isinstance(what, DpPredicate):
+            if what.dataset != self._asking.dataset:
+                raise InvalidRequestError("That condition is about another dataset.")
+            whole = what if self._asking.where is None else DpPredicate(what.dataset, self._asking.where) & what
+            return self._with(whole.node, preview=self._asking.preview)
+        if isinstance(what, str):
+            self._asking.check(what)
+            return DpSeries(self._asking, what)
+        raise InvalidRequestError('Use one column, as in `p["age"]`, or a condition, as in `p[p.age > 40]`.')
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._asking.names:
+            return DpSeries(self._asking, name)
+        return refuse(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            refuse("assign")
+        object.__setattr__(self, name, value)
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        refuse("assign")
+
+    def __len__(self) -> int:
+        raise InvalidRequestError("The number of rows is private. `p.count()` answers it with a margin of error.")
+
+    def __bool__(self) -> bool:
+        raise InvalidRequestError("Whether there are rows is private. `p.count()` answers it with a margin of error.")
+
+    def __iter__(self) -> Any:
+        return iter(self._asking.names)
+
+    def __dir__(self) -> list[str]:
+        own = [name for name in vars(DpFrame) if not name.startswith("_")]
+        return sorted({*own, *(name for name in self._asking.names if name.isidentifier())})
+
+    def __repr__(self) -> str:
+        about = f"<private dataset {self._asking.dataset}: {', '.join(self._asking.names)}>"
+        return "\n".join([about, *self._asking.source.budget()])
+
+    def _repr_html_(self) -> str:
+        return self._asking.source.html()
+
+    def _with(self, where: dict[str, Any] | None, *, preview: bool) -> DpFrame:
+        source = self._asking.source
+        return DpFrame(source.handle, self._client, asking=DpAsking(source, where, preview=preview))
+
+    def _put(self, aggs: list[dict[str, Any]], keys: list[dict[str, Any]], epsilon: Any, dry_run: bool) -> Any:
+        return self._asking.put(aggs, keys, epsilon, dry_run=dry_run)
+
+    def _numbers(self, op: str) -> list[dict[str, Any]]:
+        names = [column.name for column in self._asking.source.handle.columns if column.kind == "number"]
+        if not 1 <= len(names) <= 8:
+            raise InvalidRequestError(f"Name the column, as in `p.cost.{op}()`: one question answers at most eight.")
+        return [{"op": op, "col": name} for name in names]

@@ -1,0 +1,162 @@
+"""One private column, and a private dataset in groups; both only build questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from jupyter_secure.protocol.errors import InvalidRequestError
+
+from .dp_predicate import DpPredicate, literal
+from .dp_refusals import refuse
+from .dp_source import DpAsking
+
+AGGREGATES = ("count", "sum", "mean")
+
+
+def histogram(asking: DpAsking, name: str, width: float | None) -> dict[str, Any]:
+    """Return a histogram's JSON; a number without a width gets about ten bins over its public bounds."""
+    asking.check(name)
+    wide = _tenth(asking, name) if width is None else literal(width)
+    return {"op": "histogram", "col": name} | ({} if wide is None else {"width": wide})
+
+
+def _tenth(asking: DpAsking, name: str) -> int | float | str | None:
+    column = next(column for column in asking.source.handle.columns if column.name == name)
+    if column.kind == "category" or column.lower is None or column.upper is None:
+        return None
+    tenth = (column.upper - column.lower) / 10
+    return max(round(tenth), 1) if tenth >= 0.5 else tenth
+
+
+class DpSeries:
+    """One column of a private dataset."""
+
+    def __init__(self, asking: DpAsking, name: str, keys: list[dict[str, Any]] | None = None) -> None:
+        self.name = name
+        self._asking = asking
+        self._keys = keys or []
+
+    def count(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of rows that have a value."""
+        return self._ask("count", {}, epsilon, dry_run)
+
+    def sum(
+        self, *, lower: float | None = None, upper: float | None = None, epsilon: Any = None, dry_run: bool = False
+    ) -> Any:
+        """Ask for the sum; narrower bounds (values are moved to them) mean less noise."""
+        return self._ask("sum", {"lower": lower, "upper": upper}, epsilon, dry_run)
+
+    def mean(
+        self, *, lower: float | None = None, upper: float | None = None, epsilon: Any = None, dry_run: bool = False
+    ) -> Any:
+        """Ask for the mean; narrower bounds (values are moved to them) mean less noise."""
+        return self._ask("mean", {"lower": lower, "upper": upper}, epsilon, dry_run)
+
+    def hist(self, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of rows by bins."""
+        if self._keys:
+            raise InvalidRequestError(
+                "Inside groups, name the bins as a key: `p.groupby(['sex', ('age', 10)]).count()`."
+            )
+        return self._asking.put([histogram(self._asking, self.name, width)], [], epsilon, dry_run=dry_run)
+
+    def isin(self, values: Any) -> DpPredicate:
+        """Say: one of these."""
+        return self._test("in", values=[literal(value) for value in values])
+
+    def between(self, lower: Any, upper: Any) -> DpPredicate:
+        """Say: from `lower` to `upper`, both included."""
+        return self._test("between", lower=literal(lower), upper=literal(upper))
+
+    def isna(self) -> DpPredicate:
+        """Say: has no value."""
+        return self._test("is_null")
+
+    def notna(self) -> DpPredicate:
+        """Say: has a value."""
+        return ~self.isna()
+
+    def __eq__(self, other: object) -> DpPredicate:  # type: ignore[override]
+        return self._test("eq", value=literal(other))
+
+    def __ne__(self, other: object) -> DpPredicate:  # type: ignore[override]
+        return self._test("ne", value=literal(other))
+
+    def __lt__(self, other: Any) -> DpPredicate:
+        return self._test("lt", value=literal(other))
+
+    def __le__(self, other: Any) -> DpPredicate:
+        return self._test("le", value=literal(other))
+
+    def __gt__(self, other: Any) -> DpPredicate:
+        return self._test("gt", value=literal(other))
+
+    def __ge__(self, other: Any) -> DpPredicate:
+        return self._test("ge", value=literal(other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        raise InvalidRequestError("The number of rows is private. `.count()` answers it with a margin of error.")
+
+    def __bool__(self) -> bool:
+        raise InvalidRequestError("A private column has no truth. Compare it, as in `p[p.age > 40]`.")
+
+    def __iter__(self) -> NoReturn:
+        raise InvalidRequestError("Single values never leave. `.hist(width=...)` shows how they are spread.")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return refuse(name)
+
+    def __repr__(self) -> str:
+        return f"<private column {self.name}: .count(), .sum(), .mean(), .hist(), conditions>"
+
+    def _test(self, op: str, **fields: Any) -> DpPredicate:
+        return DpPredicate(self._asking.dataset, {"op": op, "col": self.name, **fields})
+
+    def _ask(self, op: str, bounds: dict[str, Any], epsilon: Any, dry_run: bool) -> Any:
+        given = {name: literal(value) for name, value in bounds.items() if value is not None}
+        return self._asking.put([{"op": op, "col": self.name, **given}], self._keys, epsilon, dry_run=dry_run)
+
+
+class DpGroups:
+    """A private dataset in groups; all public groups are answered, also the empty ones."""
+
+    def __init__(self, asking: DpAsking, keys: list[dict[str, Any]]) -> None:
+        self._asking = asking
+        self._keys = keys
+
+    def count(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of rows of each group."""
+        return self._asking.put([{"op": "count"}], self._keys, epsilon, dry_run=dry_run)
+
+    size = count
+
+    def agg(self, wanted: Mapping[str, Any], *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for several at once, as in `.agg({"cost": ["mean", "sum"]})`; the budget is split over them."""
+        aggs = []
+        for name, ops in wanted.items():
+            self._asking.check(name)
+            for op in [ops] if isinstance(ops, str) else ops:
+                if op not in AGGREGATES:
+                    refuse(str(op))
+                aggs.append({"op": op, "col": name})
+        return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
+
+    def __getitem__(self, name: Any) -> DpSeries:
+        self._asking.check(name)
+        return DpSeries(self._asking, name, self._keys)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name] if name in self._asking.names else refuse(name)
+
+    def __iter__(self) -> NoReturn:
+        raise InvalidRequestError("Groups cannot be walked through. `.count()` or `.agg(...)` answers all at once.")
+
+    def __repr__(self) -> str:
+        return f"<private groups by {', '.join(key['col'] for key in self._keys)}>"

@@ -1,0 +1,45 @@
+"""What a private handle cannot do, and the nearest thing that works."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from jupyter_secure.protocol.errors import InvalidRequestError
+
+INSTEAD = {
+    "head": "`.hist(column, width=...)` shows how values are spread; single rows never leave",
+    "describe": "`.mean()`, `.count()` and `.hist(column, width=...)`",
+    "median": "`.hist(column, width=...)`",
+    "quantile": "`.hist(column, width=...)`",
+    "min": "the public bounds are shown by the handle itself; `.hist(column, width=...)` shows the spread",
+    "std": "`.hist(column, width=...)`",
+    "value_counts": "`.groupby(column).count()`",
+    "unique": "`.groupby(column).count()`; the public keys are shown by the handle itself",
+    "size": "`.count()`",
+    "query": "a condition, as in `p[p.age > 40]`",
+    "apply": "`.mean()`, `.sum()`, `.count()` and conditions; functions of your own cannot run on private rows",
+    "merge": "`.groupby(...)` on the columns of this dataset; joins are not possible",
+    "to_pandas": "`.mean()`, `.sum()`, `.count()` and `.hist()`; rows never leave",
+    "plot": "`.hist(column, width=...)`, whose answer is an ordinary frame that can be plotted",
+}
+for _same, _as in (
+    ("max", "min"), ("var", "std"), ("nunique", "unique"), ("tail", "head"), ("sample", "head"), ("iloc", "head"),
+    ("loc", "query"), ("filter", "query"), ("map", "apply"), ("assign", "apply"), ("join", "merge"), ("shape", "size"),
+    ("values", "to_pandas"), ("to_numpy", "to_pandas"), ("to_csv", "to_pandas"), ("copy", "to_pandas"),
+    ("sort_values", "to_pandas"), ("index", "to_pandas"), ("iterrows", "to_pandas"), ("info", "describe"),
+):  # fmt: skip
+    INSTEAD[_same] = INSTEAD[_as]
+
+
+class UnsupportedError(InvalidRequestError, AttributeError):
+    """An operation that a private handle lacks; also an `AttributeError`, so that `hasattr` says no."""
+
+
+def refuse(what: str) -> NoReturn:
+    """Raise the refusal of an operation.
+
+    Raises:
+        UnsupportedError: always.
+    """
+    nearest = INSTEAD.get(what, "`.count()`, `.sum()`, `.mean()`, `.hist(column, width=...)`, `.groupby(...)`")
+    raise UnsupportedError(f"`{what}` does not work on private data. Nearest that works: {nearest}.")

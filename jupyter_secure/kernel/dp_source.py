@@ -1,0 +1,127 @@
+"""Asks the broker a private question and shapes what comes back.
+
+Promises: only JSON leaves; an answer is a pandas frame with the key columns, then a value and a `_margin` column (the
+half-width of a 95 % margin of error) for each thing asked; its `attrs` say what it cost.
+"""
+
+from __future__ import annotations
+
+import decimal
+import html
+import json
+import re
+from typing import Any, Protocol
+
+from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Query
+
+
+class Client(Protocol):
+    """What this module needs of the kernel's client."""
+
+    def request(self, message: Any, progress: Any = None) -> tuple[Any, int | None]:
+        """Send one request; return the reply and its descriptor."""
+
+    def open(self, reply: Any, fd: int) -> Any:
+        """Open what a descriptor holds, as a pyarrow table."""
+
+
+class DpSource:
+    """One handle with the budget as it was last told; shared by all frames made from it."""
+
+    def __init__(self, handle: Handle, client: Client) -> None:
+        self.handle = handle
+        self.gauges: tuple[Gauge, ...] = handle.gauges
+        self._client = client
+
+    def ask(self, question: dict[str, Any] | str, epsilon: Any, *, preview: bool) -> Any:
+        """Return the answer, or for a preview its price and the margins to expect."""
+        text = question if isinstance(question, str) else json.dumps(question, allow_nan=False)
+        message = Query(question=text, epsilon=decimal_text(epsilon), purpose=self.handle.purpose, preview=preview)
+        reply, fd = self._client.request(message)
+        if not isinstance(reply, Answer):
+            raise InvalidRequestError("The broker did not answer the question. Run the cell again.")
+        self.gauges = reply.gauges or self.gauges
+        frame = _forecast(reply) if fd is None else self._client.open(reply, fd).to_pandas()
+        frame.attrs.update(dataset=reply.dataset, version=reply.version, epsilon=reply.cost, repeated=reply.repeated)
+        return frame
+
+    def html(self) -> str:
+        """Return what a notebook shows of the handle."""
+        rows = "".join(
+            f"<tr><td>{html.escape(column.name)}</td><td>{column.kind}</td><td>{html.escape(_range(column))}</td></tr>"
+            for column in self.handle.columns
+        )
+        return (
+            f"<p><b>{html.escape(self.handle.dataset)}</b>, version {self.handle.version}: answers with differential "
+            f"privacy only.</p><table><thead><tr><th>column</th><th>kind</th><th>bounds or keys</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table><p>{'<br>'.join(map(html.escape, self.budget()))}</p>"
+        )
+
+    def budget(self) -> list[str]:
+        """Return a sentence for each budget."""
+        lines = []
+        for gauge in self.gauges:
+            whose = "Your budget" if gauge.scope == "person" else "Budget of all people together"
+            left = "" if gauge.remaining is None else f", left for one question: {gauge.remaining}"
+            lines.append(f"{whose}: epsilon {gauge.cap} at delta {gauge.delta}{left}.")
+        return [*lines, f"A question costs epsilon {self.handle.default_epsilon} unless you say `epsilon=`."]
+
+
+class DpAsking:
+    """A source with the condition under which its questions are put."""
+
+    def __init__(self, source: DpSource, where: dict[str, Any] | None = None, *, preview: bool = False) -> None:
+        self.source = source
+        self.dataset = source.handle.dataset
+        self.names = tuple(column.name for column in source.handle.columns)
+        self.where = where
+        self.preview = preview
+
+    def put(self, aggs: list[dict[str, Any]], keys: list[dict[str, Any]], epsilon: Any, *, dry_run: bool) -> Any:
+        """Ask for aggregates by keys."""
+        question: dict[str, Any] = {"v": 1, "dataset": self.dataset, "aggs": aggs}
+        if self.where is not None:
+            question["where"] = self.where
+        if keys:
+            question["group_by"] = keys
+        return self.source.ask(question, epsilon, preview=dry_run or self.preview)
+
+    def check(self, name: Any) -> None:
+        """Refuse a name that is no column.
+
+        Raises:
+            InvalidRequestError: it is none; the sentence lists those there are.
+        """
+        if name not in self.names:
+            raise InvalidRequestError(f"There is no such column here. There are: {', '.join(self.names)}.")
+
+
+def decimal_text(epsilon: Any) -> str | None:
+    """Return epsilon as the decimal string that it was meant as; a float passes through its shortest digits.
+
+    Raises:
+        InvalidRequestError: it is no positive decimal number.
+    """
+    if epsilon is None:
+        return None
+    try:
+        text = format(decimal.Decimal(str(epsilon)), "f")
+    except decimal.InvalidOperation:
+        text = ""
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,9})?", text):
+        raise InvalidRequestError("`epsilon` is a positive number with at most nine decimals, such as 0.1.")
+    return text
+
+
+def _forecast(reply: Answer) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame({"asked": list(reply.errors), "margin": list(reply.errors.values()), "epsilon": reply.cost})
+
+
+def _range(column: Any) -> str:
+    if column.kind == "number":
+        return f"{column.lower:g} to {column.upper:g}"
+    shown = ", ".join(column.keys[:12])
+    return shown if len(column.keys) <= 12 else f"{shown}, and {len(column.keys) - 12} more"
