@@ -18,7 +18,7 @@ from jupyter_secure.protocol.messages import Handle
 
 from .dp_column import DpGroups, DpSeries, histogram
 from .dp_predicate import DpPredicate, literal
-from .dp_refusals import refuse
+from .dp_refusals import UnsupportedError, refuse
 from .dp_source import Client, DpAsking, DpSource
 
 
@@ -105,7 +105,7 @@ class DpFrame:
         refuse("assign")
 
     def __len__(self) -> int:
-        raise InvalidRequestError("The number of rows is private. `p.count()` answers it with a margin of error.")
+        raise UnsupportedError("The number of rows is private. `p.count()` answers it with a margin of error.")
 
     def __bool__(self) -> bool:
         raise InvalidRequestError("Whether there are rows is private. `p.count()` answers it with a margin of error.")

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from jupyter_secure.protocol.errors import InvalidRequestError
 
 from .dp_predicate import DpPredicate, literal
-from .dp_refusals import refuse
+from .dp_refusals import UnsupportedError, refuse
 from .dp_source import DpAsking
 
 AGGREGATES = ("count", "sum", "mean")
@@ -98,7 +98,7 @@ class DpSeries:
     __hash__ = None  # type: ignore[assignment]
 
     def __len__(self) -> int:
-        raise InvalidRequestError("The number of rows is private. `.count()` answers it with a margin of error.")
+        raise UnsupportedError("The number of rows is private. `.count()` answers it with a margin of error.")
 
     def __bool__(self) -> bool:
         raise InvalidRequestError("A private column has no truth. Compare it, as in `p[p.age > 40]`.")

@@ -31,8 +31,11 @@ for _same, _as in (
     INSTEAD[_same] = INSTEAD[_as]
 
 
-class UnsupportedError(InvalidRequestError, AttributeError):
-    """An operation that a private handle lacks; also an `AttributeError`, so that `hasattr` says no."""
+class UnsupportedError(InvalidRequestError, AttributeError, TypeError):
+    """An operation that a private handle lacks.
+
+    Also an `AttributeError`, so that `hasattr` says no, and a `TypeError`, as Python expects of a thing without length.
+    """
 
 
 def refuse(what: str) -> NoReturn:

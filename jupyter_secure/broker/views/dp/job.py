@@ -121,8 +121,9 @@ def _read(job: DpJob, columns: tuple[str, ...]) -> pa.Table:
         ViewPlan(parts=job.parts, columns=chosen, rows=job.asked.domain.rows, recipient=bytes(32), info=b"", total=0)
     )
     try:
-        batches = [found for _, found in scan.batches()]
-        return pa.table({name: pa.chunked_array([b[name] for b in batches], scan.types[name]) for name in columns})
+        schema = pa.schema([(name, scan.types[name]) for name in columns])
+        batches = [pa.record_batch([found[name] for name in columns], schema=schema) for _, found in scan.batches()]
+        return pa.Table.from_batches(batches, schema=schema)
     finally:
         scan.close()
 

@@ -1,0 +1,271 @@
+import hashlib
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
+from jupyter_secure.broker.ledger.chain import Head
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, StoredAnswer
+from jupyter_secure.broker.ledger.verify import verify
+from jupyter_secure.broker.store import database
+from jupyter_secure.protocol.errors import BudgetError, ConflictError, IntegrityError, InvalidRequestError
+
+EVERYONE, ANN, BOB = (
+    Scope("dataset", "patients"),
+    Scope("person", "patients", "ann"),
+    Scope("person", "patients", "bob"),
+)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = database.open_database(f"sqlite:///{tmp_path}/store.sqlite")
+    database.create(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ledger(engine):
+    ledger = Ledger(engine)
+    ledger.set_cap(EVERYONE, 100)
+    ledger.set_cap(ANN, 60)
+    ledger.set_cap(BOB, 60)
+    yield ledger
+    verify(engine)
+
+
+def question(name):
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def spend(ledger, name, who=ANN, units=10):
+    reservation = ledger.reserve(question(name), (EVERYONE, who), units)
+    assert isinstance(reservation, Reservation)
+    return reservation
+
+
+def test_a_budget_that_is_spent_refuses_and_names_only_its_kind(ledger):
+    for number in range(6):
+        spend(ledger, str(number))
+    with pytest.raises(BudgetError) as refused:
+        spend(ledger, "one more")
+    assert "your own" in refused.value.public
+    assert not any(character.isdigit() for character in refused.value.public)
+
+
+def test_the_dataset_s_budget_holds_over_all_people(ledger):
+    for number in range(10):
+        spend(ledger, str(number), (ANN, BOB)[number % 2])
+    with pytest.raises(BudgetError, match="all people together"):
+        spend(ledger, "one more", BOB, 1)
+
+
+def test_a_refusal_spends_nothing_from_any_budget(ledger):
+    spend(ledger, "a", ANN, 60)
+    with pytest.raises(BudgetError):
+        spend(ledger, "b", ANN, 1)
+    spend(ledger, "c", BOB, 40)
+
+
+@pytest.mark.parametrize("scopes", [(EVERYONE, Scope("person", "patients", "eve")), (Scope("dataset", "other"),)])
+def test_a_missing_budget_refuses(ledger, scopes):
+    with pytest.raises(BudgetError, match="has been set"):
+        ledger.reserve(question("a"), scopes, 1)
+
+
+@pytest.mark.parametrize(("scopes", "units"), [((ANN,), 1), ((), 1), ((EVERYONE,), 0), ((EVERYONE,), -5)])
+def test_a_reservation_without_cost_or_the_dataset_s_budget_is_refused(ledger, scopes, units):
+    with pytest.raises(BudgetError):
+        ledger.reserve(question("a"), scopes, units)
+
+
+def test_the_same_question_is_answered_from_the_record_for_free(ledger):
+    ledger.attach(spend(ledger, "a"), b"the answer")
+    before = ledger.head()
+    again = ledger.reserve(question("a"), (ANN, EVERYONE), 10)
+    assert isinstance(again, StoredAnswer)
+    assert again.answer == b"the answer"
+    assert ledger.head() == before
+
+
+def test_the_same_question_of_somebody_else_is_paid_by_them(ledger):
+    ledger.attach(spend(ledger, "a"), b"the answer")
+    spend(ledger, "a", BOB)
+
+
+def test_a_question_without_its_answer_yet_is_paid_again(ledger):
+    first, second = spend(ledger, "a"), spend(ledger, "a")
+    ledger.attach(second, b"2")
+    ledger.attach(first, b"1")
+    again = ledger.reserve(question("a"), (EVERYONE, ANN), 10)
+    assert again.answer == b"2"
+
+
+def test_an_answer_needs_a_reservation_of_its_own(ledger):
+    reservation = spend(ledger, "a")
+    ledger.attach(reservation, b"1")
+    for wrong in (reservation, Reservation(99, "x", 1), Reservation(1, reservation.key, 1)):
+        with pytest.raises(ConflictError):
+            ledger.attach(wrong, b"2")
+
+
+def test_a_cap_below_what_is_spent_leaves_nothing(ledger, engine):
+    spend(ledger, "a", ANN, 30)
+    ledger.set_cap(ANN, 5)
+    with pytest.raises(BudgetError):
+        spend(ledger, "b", ANN, 1)
+    ledger.set_cap(ANN, 31)
+    spend(ledger, "b", ANN, 1)
+
+
+def test_setting_the_same_cap_again_writes_nothing(ledger):
+    before = ledger.head()
+    ledger.set_cap(ANN, 60)
+    assert ledger.head() == before
+
+
+def test_gauges_show_one_s_own_spending_and_nobody_else_s(ledger):
+    spend(ledger, "a", BOB)
+    everyone, own = ledger.gauges("patients", "ann", "1e-6")
+    assert (everyone.scope, everyone.spent, everyone.remaining) == ("dataset", None, None)
+    assert (own.scope, own.spent) == ("person", "0")
+
+
+def test_sixty_four_at_once_spend_exactly_what_there_is(ledger, engine):
+    outcomes = []
+
+    def ask(number):
+        try:
+            ledger.reserve(question(str(number)), (EVERYONE,), 7)
+            outcomes.append(True)
+        except BudgetError:
+            outcomes.append(False)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 64
+    assert sum(outcomes) == 100 // 7
+
+
+def test_a_restart_keeps_what_was_spent(ledger, engine):
+    spend(ledger, "a", ANN, 60)
+    with pytest.raises(BudgetError):
+        spend(Ledger(engine), "b", ANN, 1)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger_entries SET body = '{}' WHERE seq = 1",
+        "DELETE FROM ledger_entries",
+        "INSERT OR REPLACE INTO ledger_entries VALUES (1, '{}', '')",
+        "UPDATE ledger_caps SET spent = spent - 1 WHERE spent > 0",
+        "UPDATE ledger_caps SET spent = cap + 1",
+        "UPDATE ledger_caps SET subject = 'patients/eve' WHERE id = 2",
+        "DELETE FROM ledger_caps",
+        "INSERT OR REPLACE INTO ledger_caps VALUES (2, 'person', 'patients/ann', x'', 60, 0)",
+        "UPDATE ledger_answers SET answer = x'00'",
+        "DELETE FROM ledger_answers",
+        "INSERT OR REPLACE INTO ledger_answers SELECT entry, question, x'00' FROM ledger_answers",
+    ],
+)
+def test_the_database_refuses_to_forget(ledger, engine, statement):
+    ledger.attach(spend(ledger, "a"), b"1")
+    with pytest.raises(Exception, match=r"only grows|within_cap"), database.transaction(engine) as connection:
+        connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger_caps SET spent = spent - 1 WHERE spent > 0",
+        "UPDATE ledger_caps SET cap = cap + 1",
+        "UPDATE ledger_caps SET subject = 'patients/eve' WHERE id = 2",
+        "DELETE FROM ledger_caps WHERE id = 3",
+        "INSERT INTO ledger_caps VALUES (4, 'person', 'patients/eve', x'', 60, 0)",
+        "UPDATE ledger_entries SET body = replace(body, '10', '11')",
+        "DELETE FROM ledger_entries WHERE seq = 4",
+        "UPDATE ledger_answers SET answer = x'00'",
+        "DELETE FROM ledger_answers",
+    ],
+)
+def test_whoever_drops_the_triggers_is_found_out(tmp_path, statement):
+    engine = database.open_database(f"sqlite:///{tmp_path}/store.sqlite")
+    database.create(engine)
+    ledger = Ledger(engine)
+    for scope in (EVERYONE, ANN, BOB):
+        ledger.set_cap(scope, 100)
+    ledger.attach(spend(ledger, "a"), b"1")
+    verify(engine)
+    with database.transaction(engine) as connection:
+        connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+        names = connection.execute(text("SELECT name FROM sqlite_master WHERE type='trigger' AND name LIKE 'ledger%'"))
+        for name in names.scalars().all():
+            connection.execute(text(f"DROP TRIGGER {name}"))
+        connection.execute(text(statement))
+    with pytest.raises(IntegrityError):
+        verify(engine)
+    engine.dispose()
+
+
+def test_an_exchanged_stored_answer_is_not_served(ledger, engine, tmp_path):
+    other = database.open_database(f"sqlite:///{tmp_path}/other.sqlite")
+    database.create(other)
+    copy = Ledger(other)
+    copy.set_cap(EVERYONE, 100)
+    copy.attach(copy.reserve(question("a"), (EVERYONE,), 1), b"1")
+    with database.transaction(other) as connection:
+        connection.execute(text("DROP TRIGGER ledger_answers_fixed"))
+        connection.execute(text("UPDATE ledger_answers SET answer = x'00'"))
+    with pytest.raises(IntegrityError):
+        copy.reserve(question("a"), (EVERYONE,), 1)
+    other.dispose()
+
+
+def test_an_erased_person_keeps_no_name_and_the_ledger_still_verifies(ledger, engine):
+    spend(ledger, "a")
+    with database.transaction(engine) as connection:
+        connection.execute(text("UPDATE ledger_caps SET subject = NULL, salt = NULL WHERE id = 2"))
+        bodies = connection.execute(text("SELECT group_concat(body) FROM ledger_entries")).scalar()
+    assert "ann" not in bodies
+    verify(engine)
+
+
+def test_a_head_reads_as_it_was_written(ledger):
+    assert Head.parse(str(ledger.head())) == ledger.head()
+    with pytest.raises(IntegrityError):
+        Head.parse("nonsense")
+
+
+@pytest.mark.parametrize("epsilon", ["0.1", "0.5", "1", "3", "8", "50"])
+def test_epsilon_and_units_agree_both_ways(epsilon):
+    units = units_of(epsilon, "0.000001")
+    assert float(epsilon_of(units, "0.000001", up=False)) <= float(epsilon)
+    assert float(epsilon) * (1 - 1e-6) <= float(epsilon_of(units, "0.000001")) <= float(epsilon) + 1e-6
+
+
+def test_conversion_is_the_tight_one():
+    # OpenDP's figures at delta 1e-6; the textbook formula gives 0.0175 and 0.147.
+    assert units_of("1", "1e-6") == pytest.approx(24_355_970, rel=1e-4)
+    assert units_of("3", "1e-6") == pytest.approx(185_069_840, rel=1e-4)
+
+
+def test_a_whole_cap_can_be_offered_at_once(engine):
+    ledger = Ledger(engine)
+    ledger.set_cap(EVERYONE, units_of("1", "1e-6"))
+    ledger.reserve(question("a"), (EVERYONE,), units_of("1", "1e-6"))
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "delta"),
+    [("0", "1e-6"), ("51", "1e-6"), ("1e300", "1e-6"), ("-1", "1e-6"), ("nan", "1e-6"), ("0.000000001", "1e-6"),
+     ("1", "1.5"), ("1", "0"), ("1", "0.5"), ("1 ", "1e-6"), ("", "1e-6")],
+)  # fmt: skip
+def test_a_budget_out_of_range_is_refused(epsilon, delta):
+    with pytest.raises(InvalidRequestError):
+        units_of(epsilon, delta)

@@ -1,0 +1,185 @@
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from jupyter_secure.kernel.dp import DpFrame
+from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.messages import Answer, DpColumn, Gauge, Handle
+from jupyter_secure.protocol.queryread import read_question
+
+GAUGE = Gauge(dataset="patients", scope="person", cap="3", spent="1", remaining="2", delta="0.000001")
+HANDLE = Handle(
+    dataset="patients",
+    version=1,
+    columns=(
+        DpColumn(name="age", kind="number", lower=0, upper=120),
+        DpColumn(name="sex", kind="category", keys=("F", "M")),
+        DpColumn(name="<b>cost", kind="number", lower=0, upper=1),
+    ),
+    gauges=(GAUGE,),
+    default_epsilon="0.1",
+    purpose="study",
+    seq=7,
+)
+
+
+class Recorder:
+    """Stands at the place of the channel: keeps what would be sent and answers a fixed table."""
+
+    def __init__(self):
+        self.sent = []
+
+    def request(self, message, progress=None):
+        self.sent.append(message)
+        answer = Answer(
+            dataset="patients", version=1, cost="0.1", errors={"count": 9.0}, repeated=False, gauges=(GAUGE,)
+        )
+        return answer, None if message.preview else 3
+
+    def open(self, reply, fd):
+        return pa.table({"count": [5], "count_margin": [9]})
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.fixture
+def p(recorder):
+    return DpFrame(HANDLE, recorder)
+
+
+def sent(recorder):
+    message = recorder.sent[-1]
+    read_question(message.question)  # whatever the frame builds is inside the algebra
+    return json.loads(message.question)
+
+
+def test_a_filtered_grouped_mean_is_one_question(p, recorder):
+    found = p[(p.age > 40) & p.sex.isin(["F"])].groupby("sex")["<b>cost"].mean(lower=0, epsilon=0.25)
+    assert sent(recorder) == {
+        "v": 1,
+        "dataset": "patients",
+        "where": {
+            "op": "and",
+            "args": [{"op": "gt", "col": "age", "value": 40}, {"op": "in", "col": "sex", "values": ["F"]}],
+        },
+        "group_by": [{"col": "sex"}],
+        "aggs": [{"op": "mean", "col": "<b>cost", "lower": 0}],
+    }
+    assert recorder.sent[-1].epsilon == "0.25"
+    assert recorder.sent[-1].purpose == "study"
+    assert isinstance(found, pd.DataFrame)
+    assert found.attrs["epsilon"] == "0.1"
+
+
+def test_conditions_add_up(p, recorder):
+    older = p[p.age >= 18]
+    older[~(older.sex == "F") | older.age.isna()].count()
+    where = sent(recorder)["where"]
+    assert where["op"] == "and"
+    assert where["args"][1]["op"] == "or"
+
+
+@pytest.mark.parametrize(
+    ("condition", "node"),
+    [
+        (lambda p: p.age.between(1, 2), {"op": "between", "col": "age", "lower": 1, "upper": 2}),
+        (lambda p: p["sex"] != "F", {"op": "ne", "col": "sex", "value": "F"}),
+        (lambda p: p.age.notna(), {"op": "not", "arg": {"op": "is_null", "col": "age"}}),
+        (lambda p: p.age <= pd.Series([3]).max(), {"op": "le", "col": "age", "value": 3}),
+        (lambda p: p.sex == True, {"op": "eq", "col": "sex", "value": "true"}),  # noqa: E712
+    ],
+)
+def test_conditions_are_kept_as_json(p, recorder, condition, node):
+    p[condition(p)].count()
+    assert sent(recorder)["where"] == node
+
+
+@pytest.mark.parametrize(
+    ("ask", "aggs", "keys"),
+    [
+        (lambda p: p.hist("age", width=5), [{"op": "histogram", "col": "age", "width": 5}], None),
+        (lambda p: p.age.hist(), [{"op": "histogram", "col": "age", "width": 12}], None),
+        (lambda p: p.sex.hist(), [{"op": "histogram", "col": "sex"}], None),
+        (lambda p: p.mean(), [{"op": "mean", "col": "age"}, {"op": "mean", "col": "<b>cost"}], None),
+        (lambda p: p.age.count(), [{"op": "count", "col": "age"}], None),
+        (
+            lambda p: p.groupby(["sex", ("age", 10)]).size(),
+            [{"op": "count"}],
+            [{"col": "sex"}, {"col": "age", "width": 10}],
+        ),
+        (
+            lambda p: p.groupby("age", width=10).agg({"age": ["sum", "mean"]}),
+            [{"op": "sum", "col": "age"}, {"op": "mean", "col": "age"}],
+            [{"col": "age", "width": 10}],
+        ),
+    ],
+)
+def test_questions_say_what_was_written(p, recorder, ask, aggs, keys):
+    ask(p)
+    assert sent(recorder)["aggs"] == aggs
+    assert sent(recorder).get("group_by") == keys
+
+
+def test_a_preview_says_price_and_margin_and_asks_for_nothing_more(p, recorder):
+    for found in (p.preview()[p.age > 3].count(), p.count(dry_run=True)):
+        assert recorder.sent[-1].preview
+        assert found.to_dict("records") == [{"asked": "count", "margin": 9.0, "epsilon": "0.1"}]
+    p.count()
+    assert not recorder.sent[-1].preview
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "instead"),
+    [
+        (len, "p.count()"),
+        (bool, "p.count()"),
+        (lambda p: p.head(), "hist"),
+        (lambda p: p.age.median(), "hist"),
+        (lambda p: p.to_csv("x"), "rows never leave"),
+        (lambda p: list(p.age), "hist"),
+        (lambda p: list(p.groupby("sex")), "agg"),
+        (lambda p: p.age > p.age, "Two columns"),
+        (lambda p: p[p.age > 1 and p.age < 2], "`&`"),
+        (lambda p: p["zip"], "There are: age"),
+        (lambda p: p[3], "p.age > 40"),
+        (lambda p: setattr(p, "x", 1), "assign"),
+        (lambda p: p.__setitem__("x", 1), "assign"),
+        (lambda p: p.count(epsilon=float("nan")), "epsilon"),
+        (lambda p: p.count(epsilon=-1), "epsilon"),
+        (lambda p: p.groupby("sex").median(), "hist"),
+        (lambda p: p.groupby("sex").agg({"age": "max"}), "hist"),
+    ],
+)
+def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
+    with pytest.raises(InvalidRequestError) as refused:
+        forbidden(p)
+    assert instead in refused.value.public
+    assert not recorder.sent
+
+
+def test_looking_at_a_handle_asks_nothing_and_renders_no_html_of_names(p, recorder):
+    shown = p._repr_html_()
+    assert "0 to 120" in shown
+    assert "F, M" in shown
+    assert "epsilon 3" in shown
+    assert "<b>cost" not in shown
+    assert "patients" in repr(p)
+    assert {"age", "count", "preview"} <= set(dir(p))
+    assert not hasattr(p, "head")
+    assert list(p) == ["age", "sex", "<b>cost"]
+    assert not recorder.sent
+
+
+def test_a_question_of_one_s_own_is_passed_on_as_it_is(p, recorder):
+    p.ask('{"v":1}', epsilon="0.5", dry_run=True)
+    assert (recorder.sent[-1].question, recorder.sent[-1].epsilon) == ('{"v":1}', "0.5")
+
+
+def test_a_small_epsilon_is_no_exponent(p, recorder):
+    p.count(epsilon=1e-5)
+    assert recorder.sent[-1].epsilon == "0.00001"
