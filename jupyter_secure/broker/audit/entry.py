@@ -34,7 +34,7 @@ def encode(noun: Header | Personal) -> str:
         ValueError: a field has no canonical form.
     """
     fields = msgspec.to_builtins(noun)
-    return canonical({name: value for name, value in fields.items() if value not in (None, [], {})}).decode()
+    return canonical({name: value for name, value in fields.items() if value not in (None, (), {})}).decode()
 
 
 def decode_header(text: str) -> Header:

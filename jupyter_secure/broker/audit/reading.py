@@ -51,7 +51,7 @@ def select_entries(
     query = query if before is None else query.where(_COLUMNS.seq < before)
     try:
         with engine.connect() as connection:
-            rows = connection.execute(query.order_by(_COLUMNS.seq.desc()).limit(limit)).tuples().all()
+            rows = connection.execute(query.order_by(_COLUMNS.seq.desc()).limit(limit)).all()
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise AuditUnavailableError("The audit log cannot be read.", detail=type(error).__name__) from None
     return tuple(_entry(*row) for row in rows)

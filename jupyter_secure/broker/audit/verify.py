@@ -38,13 +38,13 @@ _KEPT = select(AUDIT_CHECKPOINTS.c.size, AUDIT_CHECKPOINTS.c.note).order_by(AUDI
 _ENTRIES = select(*(AUDIT_ENTRIES.c[name] for name in _FIELDS)).order_by(AUDIT_ENTRIES.c.seq)
 
 
-def verify(engine: Engine, public_key: bytes, remembered: str | None) -> Report:
+def verify(engine: Engine, public_key: bytes, *remembered: str) -> Report:
     """Check the whole log.
 
     Args:
         engine: the store, or a copy of it; only read.
         public_key: the 32-byte Ed25519 key that signs this log's checkpoints.
-        remembered: a checkpoint that was kept elsewhere, as text.
+        remembered: checkpoints that were kept elsewhere, as text.
 
     Raises:
         IntegrityError: the public key is not a key.
@@ -55,7 +55,7 @@ def verify(engine: Engine, public_key: bytes, remembered: str | None) -> Report:
             check.run(connection, remembered)
     except (SQLAlchemyError, sqlite3.Error) as error:
         check.find(Finding.UNREADABLE, f"The database cannot be read further ({type(error).__name__}).")
-    return check.report(anchored=remembered is not None)
+    return check.report(anchored=bool(remembered))
 
 
 class _Mismatch(NamedTuple):
@@ -95,14 +95,13 @@ class _Check:
             problems=tuple(self._problems),
         )
 
-    def run(self, connection: Connection, remembered: str | None) -> None:
+    def run(self, connection: Connection, remembered: tuple[str, ...]) -> None:
         self._check_protection(connection)
-        notes = [(f"checkpoint {size}", note) for size, note in connection.execute(_KEPT).tuples()]
+        notes = [(f"checkpoint {size}", note) for size, note in connection.execute(_KEPT)]
         head = self._read_head(connection)
         if head is not None and head.note is not None:
             notes.append(("last checkpoint", head.note))
-        if remembered is not None:
-            notes.append(("remembered checkpoint", remembered))
+        notes += [("remembered checkpoint", note) for note in remembered]
         checkpoints = [(name, found) for name, note in notes if (found := self._open(name, note)) is not None]
         self._wanted = {found.size for _, found in checkpoints}
         self._check_entries(connection)
@@ -147,7 +146,7 @@ class _Check:
         return True
 
     def _check_entries(self, connection: Connection) -> None:
-        rows: Iterable[tuple[Any, ...]] = connection.execution_options(yield_per=_BATCH).execute(_ENTRIES).tuples()
+        rows: Iterable[tuple[Any, ...]] = connection.execution_options(yield_per=_BATCH).execute(_ENTRIES)
         expected = 0
         for row in rows:
             try:

@@ -101,8 +101,8 @@ def scrub(engine: Engine) -> bool:
     try:
         cursor = connection.cursor()
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        busy: int = cursor.fetchone()[0]
-        return not busy
+        row = cursor.fetchone()
+        return row is not None and not row[0]
     finally:
         connection.close()
 

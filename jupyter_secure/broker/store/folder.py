@@ -29,6 +29,14 @@ _OPEN = (
 )
 
 
+DEFAULT = "~/.local/share/jupyter-secure/vault"
+
+
+def vault_path(given: str | None = None) -> Path:
+    """Return where the vault is: the place that was named, or the usual one."""
+    return Path(given or DEFAULT).expanduser()
+
+
 class VaultFolder:
     """An existing vault.
 

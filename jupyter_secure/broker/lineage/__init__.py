@@ -1,0 +1,1 @@
+"""Where data went, as far as the broker itself can vouch for it."""
