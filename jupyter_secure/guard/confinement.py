@@ -17,9 +17,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..protocol.errors import GuardError
-from ..protocol.grant import GuardReport
-from ..protocol.wire import seal_memory
+from jupyter_secure.protocol.errors import GuardError
+from jupyter_secure.protocol.grant import GuardReport
+from jupyter_secure.protocol.wire import seal_memory
+
 from . import bubblewrap, level, outside
 from .bait import Bait
 from .plan import GuardPlan, Stack

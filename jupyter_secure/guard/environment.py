@@ -8,26 +8,38 @@ from collections.abc import Mapping
 from .plan import Runtime
 
 ALLOWED = frozenset(
-    "PATH LANG LANGUAGE TZ TERM COLORTERM JPY_SESSION_NAME CUDA_VISIBLE_DEVICES OMP_NUM_THREADS".split()
+    {
+        "PATH",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TERM",
+        "COLORTERM",
+        "JPY_SESSION_NAME",
+        "CUDA_VISIBLE_DEVICES",
+        "OMP_NUM_THREADS",
+    }
 )
 CHANNEL = "JUPYTER_SECURE_CHANNEL"
 _SUBSTITUTION = re.compile(r"\$\{(\w+)\}")
 
 
 def kernel_environment(
-    offered: Mapping[str, str], stanza: Mapping[str, str], runtime: Runtime, channel: int | None
+    offered: Mapping[str, str], stanza: Mapping[str, str], runtime: Runtime, channel: int | None, packages: str = ""
 ) -> dict[str, str]:
     """Return the whole environment of a kernel.
 
     Args:
         offered: what Jupyter would pass on: the server's own environment and the session's additions.
         stanza: `env` of the kernelspec; `${NAME}` in it can only name what is allowed anyway.
+        runtime: the kernel's own folder, which holds its home.
         channel: number of the inherited descriptor.
+        packages: a folder that is to be on the path of modules.
     """
     allowed = {name: value for name, value in offered.items() if name in ALLOWED or name.startswith("LC_")}
     own = {
         "HOME": f"{runtime.folder}/home",
-        "TMPDIR": f"{runtime.folder}/tmp",
+        "TMPDIR": f"{runtime.folder}/tmp",  # noqa: S108  # inside the private folder
         "IPYTHONDIR": f"{runtime.folder}/home/.ipython",
         "MPLCONFIGDIR": f"{runtime.folder}/home/.matplotlib",
         "JUPYTER_RUNTIME_DIR": f"{runtime.folder}/home/.jupyter-runtime",
@@ -36,7 +48,8 @@ def kernel_environment(
     }
     given = {name: _substitute(value, allowed) for name, value in stanza.items()}
     handle = {} if channel is None else {CHANNEL: str(channel)}
-    return {**allowed, **given, **own, **handle}
+    path = {"PYTHONPATH": ":".join(filter(None, (packages, given.get("PYTHONPATH"))))} if packages else {}
+    return {**allowed, **given, **own, **handle, **path}
 
 
 def _substitute(value: str, allowed: Mapping[str, str]) -> str:

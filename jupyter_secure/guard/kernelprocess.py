@@ -1,7 +1,7 @@
 """The kernel's process as seen from outside its walls: signals, its end, and the end of all it started.
 
-Two processes are known: the *outer* one that Jupyter started (bubblewrap, or the supervisor) and the kernel itself, held
-by a process descriptor so that its number cannot be mistaken for another process's.
+Two processes are known: the *outer* one that Jupyter started (bubblewrap, or the supervisor) and the kernel itself,
+held by a process descriptor so that its number cannot be mistaken for another process's.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class KernelProcess:
             TimeoutError: it is still there.
         """
         async with asyncio.timeout(PATIENCE):
-            while self.alive():
+            while self.alive():  # noqa: ASYNC110  # nothing else in this program learns of its end
                 await asyncio.sleep(0.01)
 
     def close(self) -> None:

@@ -2,8 +2,8 @@
 
 | level | condition |
 |---|---|
-| G3 | no canary got out; no_new_privs, a filter, no capability; user, mount, pid, network and ipc namespaces of its own |
-| G2 | no canary got out but `signal` (Landlock before ABI 6); no_new_privs, a filter, no capability; Landlock in force |
+| G3 | no canary got out; no_new_privs, a filter, no capability; own user, mount, pid, network and ipc namespaces |
+| G2 | no canary got out, `signal` excepted (Landlock before ABI 6); no_new_privs, a filter, no capability; Landlock |
 | G1 | no_new_privs and a filter, or no_new_privs and Landlock |
 | G0 | anything less |
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..protocol.grant import GuardLevel, GuardReport
+from jupyter_secure.protocol.grant import GuardLevel, GuardReport
 
 NAMESPACES_NEEDED = ("user", "mnt", "pid", "net", "ipc")
 # Reached on older kernels although everything else holds; said in the report.

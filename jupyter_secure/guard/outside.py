@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts")
@@ -10,7 +9,10 @@ FIELDS = ("NoNewPrivs", "Seccomp", "CapEff", "CapBnd")
 
 
 def measure(pid: int) -> dict[str, str]:
-    """Return status fields, and for each namespace `own` or `shared` (with this process); nothing for what is unreadable."""
+    """Return status fields, and for each namespace `own` or `shared` (with this process).
+
+    What cannot be read is left out, and then counts as not in force.
+    """
     shown: dict[str, str] = {}
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -20,7 +22,7 @@ def measure(pid: int) -> dict[str, str]:
     shown |= {name: fields[name].strip() for name in FIELDS if name in fields}
     for name in NAMESPACES:
         try:
-            theirs, ours = (os.readlink(f"/proc/{who}/ns/{name}") for who in (pid, "self"))
+            theirs, ours = (str(Path(f"/proc/{who}/ns/{name}").readlink()) for who in (pid, "self"))
         except OSError:
             continue
         shown[f"ns_{name}"] = "shared" if theirs == ours else "own"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from ..protocol.errors import GuardError
+from jupyter_secure.protocol.errors import GuardError
 
 # What other programs run later, or read as instructions, when it lies in a work folder.
 RUN_LATER = (".git", ".hg", ".vscode", ".idea", ".envrc", ".pre-commit-config.yaml", ".jupyter", ".ipython", ".venv")
@@ -56,7 +56,7 @@ class Runtime:
     @property
     def writable(self) -> tuple[str, ...]:
         """Return what the kernel may write."""
-        return (f"{self.folder}/s", f"{self.folder}/home", f"{self.folder}/tmp")
+        return tuple(f"{self.folder}/{name}" for name in ("s", "home", "tmp"))
 
     @property
     def readable(self) -> str:
@@ -139,20 +139,20 @@ def work_folder(facts: Facts, stack: Stack) -> str:
 
 def _unfit(folder: str, facts: Facts, stack: Stack) -> str:
     # Returns why a folder cannot be handed over, or "".
-    if inside(facts.home, folder):
-        return "is, or contains, your home folder"
-    if any(inside(folder, place) for place in NEVER_WORK):
-        return "belongs to the operating system"
-    if inside(facts.temporary, folder):
-        return "is, or contains, the folder for temporary files"
-    if any(inside(folder, place) for place in facts.code):
-        return "lies inside the Python environment"
-    if any(inside(folder, place) for place in facts.hidden):
-        return "lies inside a folder that kernels must not see"
-    if stack is Stack.LAUNCHER and any(inside(place, folder) for place in (*facts.code, *facts.hidden)):
+    apart = (*facts.code, *facts.hidden)
+    reasons = (
+        (inside(facts.home, folder), "is, or contains, your home folder"),
+        (inside(facts.temporary, folder), "is, or contains, the folder for temporary files"),
+        (any(inside(folder, place) for place in NEVER_WORK), "belongs to the operating system"),
+        (any(inside(folder, place) for place in facts.code), "lies inside the Python environment"),
+        (any(inside(folder, place) for place in facts.hidden), "lies inside a folder that kernels must not see"),
         # Landlock only allows: it cannot take a part out of a folder that it gave.
-        return "contains the Python environment, the vault or Jupyter's own files, which this computer cannot cover"
-    return ""
+        (
+            stack is Stack.LAUNCHER and any(inside(place, folder) for place in apart),
+            "contains the Python environment or private folders, which cannot be covered without bubblewrap",
+        ),
+    )
+    return next((why for holds, why in reasons if holds), "")
 
 
 def make(

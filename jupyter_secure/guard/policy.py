@@ -59,8 +59,8 @@ def limits(plan: GuardPlan) -> list[tuple[int, int]]:
 def files(plan: GuardPlan) -> list[tuple[str, str]]:
     """Return Landlock rules.
 
-    Under bubblewrap the mounts already say what exists, so few rules are needed and they repeat it; alone, Landlock names
-    every path. `/proc` is given as a whole, because a rule on `/proc/self` would hold for one process only.
+    Under bubblewrap the mounts already say what exists, so few rules are needed and they repeat it; alone, Landlock
+    names every path. `/proc` is given as a whole, because a rule on `/proc/self` would hold for one process only.
     """
     if plan.stack is Stack.BUBBLEWRAP:
         writable = dict.fromkeys((*plan.read_write, "/tmp", plan.temporary, "/dev/shm"))  # noqa: S108  # private ones

@@ -18,27 +18,30 @@ from .bubblewrap import NAMESPACES, NO_NESTED
 from .plan import Stack
 from .syscalls import NUMBERS
 
+_PROFILE = (
+    "install the distribution's AppArmor profile for bwrap (Ubuntu: package apparmor-profiles, bwrap-userns-restrict)"
+)
 # Part of bubblewrap's own words, why it failed, what helps.
 DIAGNOSES = (
     (
         "setting up uid map",
         "this system's AppArmor forbids user namespaces to bubblewrap",
-        "install the distribution's AppArmor profile for bwrap (Ubuntu: package apparmor-profiles, profile bwrap-userns-restrict)",
+        _PROFILE,
     ),
     (
         "RTM_NEWADDR",
         "this system's AppArmor forbids bubblewrap to set up its network",
-        "install the distribution's AppArmor profile for bwrap (Ubuntu: package apparmor-profiles, profile bwrap-userns-restrict)",
+        _PROFILE,
     ),
     (
         "No permissions to create new namespace",
         "user namespaces are refused here, as in most containers",
-        "outside a container: `sysctl kernel.unprivileged_userns_clone=1`; inside, the launcher's walls (G2) are what there is",
+        "set `kernel.unprivileged_userns_clone=1`; inside a container the launcher's walls (G2) are what there is",
     ),
     (
         "Creating new namespace failed",
         "user namespaces are refused here, as in most containers",
-        "outside a container: raise `user.max_user_namespaces`; inside, the launcher's walls (G2) are what there is",
+        "raise `user.max_user_namespaces`; inside a container the launcher's walls (G2) are what there is",
     ),
     (
         "mount proc",

@@ -30,14 +30,16 @@ import inspect
 import os
 import signal
 import socket
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Enum, Integer, List, Unicode
 
-from ..protocol.errors import GuardError
-from ..protocol.grant import GuardLevel, GuardReport
-from ..protocol.wire import pair
+from jupyter_secure.protocol.errors import GuardError
+from jupyter_secure.protocol.grant import GuardLevel, GuardReport
+from jupyter_secure.protocol.wire import pair
+
 from . import environment, level, outside, plan, probe, survey
 from .confinement import Confinement
 from .kernelprocess import KernelProcess
@@ -139,7 +141,7 @@ class GuardProvisioner(LocalProvisioner):
             await self._abandon()
             if isinstance(error, GuardError):
                 error.detail = f"{error.detail} {words}".strip()
-                self.log.error("Kernel not started: %s (%s)", error.public, error.detail)
+                self.log.error("Kernel not started: %s (%s)", error.public, error.detail)  # noqa: TRY400  # said once
             raise
         finally:
             self._confinement = None
@@ -155,7 +157,7 @@ class GuardProvisioner(LocalProvisioner):
             forecast = GuardLevel.G1
         if not forecast.reaches(GuardLevel(self.minimum)) or best is None:
             raise GuardError(
-                f"The kernel was not started: this computer can confine it to {forecast} and {self.minimum} is required. "
+                f"The kernel was not started: this computer can confine it to {forecast}, {self.minimum} is required. "
                 + " ".join(host.shortcomings())
             )
         return host
@@ -180,9 +182,9 @@ class GuardProvisioner(LocalProvisioner):
         assert self._folder is not None
         assert self._channel is not None
         meeting = getattr(self.parent, "secure_host", None)
-        notebook = str(prepared.get("cwd") or os.getcwd())
+        notebook = str(prepared.get("cwd") or Path.cwd())
         root = getattr(meeting, "root", None) or getattr(getattr(self.parent, "parent", None), "root_dir", None)
-        command = [os.path.expanduser(word) for word in prepared["cmd"]]
+        command = [os.path.expanduser(word) for word in prepared["cmd"]]  # noqa: PTH111  # words, not all of them paths
         if is_ipykernel(command):
             command.append(EXTENSION)
         facts = survey.gather(
@@ -194,8 +196,9 @@ class GuardProvisioner(LocalProvisioner):
             extra=self.extra_read_only,
         )
         runtime = self._folder.runtime
+        packages = self._folder.offer_package(survey.PACKAGE) if survey.PACKAGE_APART and is_ipykernel(command) else ""
         variables = environment.kernel_environment(
-            offered, self.kernel_spec.env or {}, runtime, self._channel[1].fileno()
+            offered, self.kernel_spec.env or {}, runtime, self._channel[1].fileno(), packages
         )
         limits = plan.Limits(self.max_processes, self.max_open_files, self.max_file_bytes, self.max_memory_bytes)
         stack = self._stack(host)
@@ -241,12 +244,12 @@ class GuardProvisioner(LocalProvisioner):
         else:
             self._kernel.signal(signum)
 
-    async def kill(self, restart: bool = False) -> None:
+    async def kill(self, restart: bool = False) -> None:  # noqa: ARG002  # Jupyter's signature
         """End the kernel and every process that descends from it."""
         if self._kernel is not None:
             self._kernel.end()
 
-    async def terminate(self, restart: bool = False) -> None:
+    async def terminate(self, restart: bool = False) -> None:  # noqa: ARG002  # Jupyter's signature
         """Ask the kernel to end."""
         await self.send_signal(signal.SIGTERM)
 
@@ -286,7 +289,7 @@ class GuardProvisioner(LocalProvisioner):
 def is_ipykernel(command: list[str]) -> bool:
     """Say whether a command starts ipykernel, which then loads our magics without the person doing anything."""
     names = ("ipykernel_launcher", "ipykernel", "ipykernel.kernelapp")
-    return any(word in names or os.path.basename(word) == "ipykernel_launcher.py" for word in command)
+    return any(word in names or Path(word).name == "ipykernel_launcher.py" for word in command)
 
 
 async def _finished(answer: Any) -> None:

@@ -14,7 +14,8 @@ import tempfile
 import weakref
 from pathlib import Path
 
-from ..protocol.errors import GuardError
+from jupyter_secure.protocol.errors import GuardError
+
 from .plan import Runtime
 
 PREFIX = "jsec-"
@@ -37,6 +38,17 @@ class RuntimeFolder:
     def runtime(self) -> Runtime:
         """Return the folder as a plan knows it."""
         return Runtime(folder=str(self.path))
+
+    def offer_package(self, package: str) -> str:
+        """Return a folder that holds nothing but a link to a package; for one that is installed by reference.
+
+        The folder above such a package is a whole checkout, which no kernel needs to see.
+        """
+        link = self.path / "c" / "packages" / Path(package).name
+        link.parent.mkdir(mode=0o700, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(package)
+        return str(link.parent)
 
     def open_log(self) -> int:
         """Return a descriptor that can only be written; a kernel must not read what is typed into a terminal."""
@@ -85,8 +97,8 @@ def _make() -> Path:
             with contextlib.suppress(OSError):
                 return Path(tempfile.mkdtemp(prefix=PREFIX, dir=real))
     raise GuardError(
-        "The kernel was not started: no folder for temporary files can be written. Set TMPDIR to a folder that you own, "
-        "with a path of less than 80 characters."
+        "The kernel was not started: no folder for temporary files can be written. "
+        "Set TMPDIR to a folder that you own, with a path of less than 80 characters."
     )
 
 

@@ -39,17 +39,15 @@ _MACHINE = (
     "quotactl_fd open_by_handle_at fanotify_init clock_settime settimeofday clock_adjtime adjtimex sethostname "
     "setdomainname vhangup"
 )
-_NEVER = f"{_OTHER_PROCESSES} {_KERNEL_SURFACE} {_MOUNTS} {_MACHINE}".split()
+_NEVER = f"{_OTHER_PROCESSES} {_KERNEL_SURFACE} {_MOUNTS} {_MACHINE}"
 # io_uring makes sockets without `socket`; the flags of clone3 lie behind a pointer. Programs fall back on ENOSYS.
-_ABSENT = "io_uring_setup io_uring_enter io_uring_register clone3".split()
+_ABSENT = "io_uring_setup io_uring_enter io_uring_register clone3"
 # Without namespaces of its own a kernel shares these with every process of the same person.
-_SHARED_REFUSED = "connect shmget shmat msgget semget mq_open".split()
+_SHARED_REFUSED = "connect shmget shmat msgget semget mq_open"
 # Landlock does not cover them. "Done" without doing it, because ordinary copying fails otherwise.
-_SHARED_PRETENDED = (
-    "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat futimesat".split()
-)
+_SHARED_PRETENDED = "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat futimesat"
 _SHARED_UNSUPPORTED = (
-    "setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat file_setattr".split()
+    "setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat file_setattr"
 )
 
 Instruction = tuple[int, int, int, int]
@@ -71,14 +69,12 @@ def assemble(shape: Shape) -> bytes:
     """
     numbers = NUMBERS[shape.machine]
     code = _prologue(shape.machine)
-    rules: list[tuple[str, int]] = [(name, errno.EPERM) for name in _NEVER] + [(name, errno.ENOSYS) for name in _ABSENT]
+    rules = [(_NEVER, errno.EPERM), (_ABSENT, errno.ENOSYS)]
     if not shape.private:
-        rules += [(name, errno.EACCES) for name in _SHARED_REFUSED]
-        rules += [(name, 0) for name in _SHARED_PRETENDED]
-        rules += [(name, errno.ENOTSUP) for name in _SHARED_UNSUPPORTED]
-    for name, error in rules:
-        if name in numbers:
-            code += [(EQUAL, 0, 1, numbers[name]), (RETURN, 0, 0, ERRNO | error)]
+        rules += [(_SHARED_REFUSED, errno.EACCES), (_SHARED_PRETENDED, 0), (_SHARED_UNSUPPORTED, errno.ENOTSUP)]
+    for names, error in rules:
+        for number in [numbers[name] for name in names.split() if name in numbers]:
+            code += [(EQUAL, 0, 1, number), (RETURN, 0, 0, ERRNO | error)]
     for name, body in _conditional(shape):
         code += [(EQUAL, 0, len(body) + 1, numbers[name]), *body, (RETURN, 0, 0, ALLOW)]
     code.append((RETURN, 0, 0, ALLOW))

@@ -11,10 +11,13 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_runtime_dir
 
-from ..protocol.errors import GuardError
+from jupyter_secure.protocol.errors import GuardError
+
 from .plan import RUN_LATER, SYSTEM, Facts, inside
 
 PACKAGE = os.path.realpath(Path(__file__).parent.parent)
+# Installed by reference (`pip install -e`): outside the environment that a kernel's Python searches.
+PACKAGE_APART = not any(inside(PACKAGE, os.path.realpath(prefix)) for prefix in (sys.prefix, sys.base_prefix))
 # Folders of the home that hold keys; the home itself is never given, these count when it is reached another way.
 KEY_FOLDERS = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".local/share/keyrings")
 
@@ -69,7 +72,7 @@ def _hidden(home: str, wanted: Iterable[str]) -> tuple[str, ...]:
 def _code(command: Sequence[str], private: list[str], further: list[str], root: str) -> tuple[str, ...]:
     wanted = [sys.prefix, sys.base_prefix, os.path.realpath(sys.prefix), os.path.realpath(sys.base_prefix), PACKAGE]
     wanted += [*_environment_of(command[0] if command else ""), *further, *_search_path(private, root)]
-    folders = dict.fromkeys(os.path.abspath(path) for path in wanted if path and Path(path).is_dir())
+    folders = dict.fromkeys(os.path.normpath(path) for path in wanted if path and Path(path).is_dir())
     for folder in folders:
         if any(inside(place, os.path.realpath(folder)) for place in private):
             raise GuardError(
@@ -83,7 +86,7 @@ def _code(command: Sequence[str], private: list[str], further: list[str], root: 
 def _environment_of(program: str) -> list[str]:
     # The folder above `bin`, and for a virtual environment also the installation that it borrows from.
     program = shutil.which(program) or ""
-    if not os.path.isabs(program):
+    if not program.startswith("/"):
         return []
     prefix = Path(program).parent.parent
     marker = prefix / "pyvenv.cfg"

@@ -1,10 +1,13 @@
 """Attempts that the walls must stop, made from inside them before anything of the user's runs.
 
-Each canary tries one way out and answers True if it was stopped. They aim at *bait* that the guard laid out for this one
-start (`guard/bait.py`): a listening TCP, UDP, path and abstract socket, a folder with a secret, the guard's own process.
-What can be faked by a wall that only looks like one (writes, chmod) is judged from outside, by the guard itself.
+Each canary tries one way out and answers True if it was stopped. They aim at *bait* that the guard laid out for
+this one start (`guard/bait.py`): listening TCP, UDP, path and abstract sockets, a folder with a secret, the guard's
+own process. What can be faked by a wall that only looks like one (writes, chmod) is judged from outside, by the guard.
 Promise: an attempt that is not stopped does no harm.
 """
+
+# `pathlib` costs 10 ms of the start of every kernel.
+# ruff: noqa: PTH101, PTH112, PTH116, PTH123, PTH208
 
 from __future__ import annotations
 

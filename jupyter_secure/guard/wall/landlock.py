@@ -1,7 +1,7 @@
 """Landlock: which files the process and all it starts may reach, and no TCP, whatever Unix rights say.
 
-Promises: a right that this kernel's Landlock knows and no rule grants is refused; a path that does not exist is skipped,
-which refuses it. Rules are allow-only, so a read-only folder inside a writable one needs a mount namespace.
+Promises: a right that this kernel's Landlock knows and no rule grants is refused; a path that does not exist is
+skipped, which refuses it. Rules are allow-only, so a read-only folder inside a writable one needs a mount namespace.
 Bits and structures: `linux/landlock.h`; what each ABI added is in the table below.
 """
 

@@ -4,6 +4,9 @@ Everything here can only be tightened and is inherited by whatever the process e
 `linux/prctl.h`, `linux/securebits.h` and `linux/capability.h`.
 """
 
+# `pathlib` costs 10 ms of the start of every kernel.
+# ruff: noqa: PTH208
+
 from __future__ import annotations
 
 import ctypes

@@ -1,0 +1,75 @@
+"""A start without a kernel: the same walls around a program that does nothing, measured the same way.
+
+What `jupyter secure doctor` shows is therefore what a kernel would get, not what is written somewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from jupyter_secure.protocol.errors import GuardError
+from jupyter_secure.protocol.grant import GuardReport
+
+from . import plan, survey
+from .confinement import Confinement
+from .kernelprocess import KernelProcess
+from .probe import Host
+from .runtime import RuntimeFolder
+
+COMMAND = ("/bin/true",)
+LIMITS = plan.Limits(processes=256)
+
+
+def rehearse(stack: plan.Stack, host: Host) -> GuardReport:
+    """Return the measurement of a process behind these walls.
+
+    Raises:
+        GuardError: the walls could not be raised; `detail` holds what the launcher said.
+    """
+    with tempfile.TemporaryDirectory(prefix="jsec-work-") as work:
+        return asyncio.run(_start(stack, host, work))
+
+
+async def _start(stack: plan.Stack, host: Host, work: str) -> GuardReport:
+    folder = RuntimeFolder()
+    facts = survey.gather(root=work, notebook=work, command=COMMAND, spec_folder="", hidden=())
+    made = plan.make(stack, COMMAND, {}, facts, folder.runtime, LIMITS)
+    with contextlib.closing(Confinement(made, host, hidden=facts.hidden)) as walls:
+        log = folder.open_log()
+        process = subprocess.Popen(  # noqa: S603, ASYNC220  # our own command line; a start is not waited for
+            walls.command,
+            pass_fds=walls.pass_fds,
+            env={},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        os.close(log)
+        running = KernelProcess(process, walls.leash)
+        try:
+            report = await walls.settle(process.pid)
+            walls.release()
+        except GuardError as error:
+            error.detail = folder.last_words()
+            raise
+        finally:
+            running.end()
+            await asyncio.to_thread(process.wait)
+            running.close()
+            folder.remove()
+    return report
+
+
+def bubblewrap_version(path: str) -> str:
+    """Return what the program says of itself, empty if nothing."""
+    if not path or not Path(path).exists():
+        return ""
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    return done.stdout.strip()
