@@ -24,6 +24,7 @@ from .arming import armed_config, disable_extensions, require_apart, verify
 from .broker_process import BrokerProcess
 from .changed import ChangedEvent
 from .handlers import HANDLERS
+from .host import KernelHost
 from .identity import person_asking
 from .sessions import Sessions
 from .upstream import Upstream
@@ -86,7 +87,12 @@ class SecureApp(ExtensionApp):
             verify(self.serverapp, self.vault)
             self.broker.open()
             super().initialize()
-            self.serverapp.kernel_manager.secure_attach = self.sessions.attach
+            self.serverapp.kernel_manager.secure_host = self._host(self.serverapp)
+
+    def _host(self, serverapp: ServerApp) -> KernelHost:
+        # The runtime folder holds the cookie secret and the connection files of other kernels.
+        hidden = (self.vault, str(Path(serverapp.runtime_dir).resolve()))
+        return KernelHost(hidden, str(Path(serverapp.contents_manager.root_dir).resolve()), self.sessions)
 
     def initialize_handlers(self) -> None:
         """Add what the panel asks."""

@@ -44,7 +44,7 @@ class LoginHandler(LoginFormHandler):
                 TEMPLATE,
                 next=self.get_argument("next", default=self.base_url),
                 message="" if error is None else error.public,
-                name=name[:63],
+                typed=name[:63],
             )
         )
 

@@ -87,5 +87,7 @@ class SecureHandler(APIHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer every failure in the one shape `{code, public}`."""
         raised = kwargs.get("exc_info", (None, None, None))[1]
+        # Jupyter answers 403 to nobody as well; the person is told which of the two it is.
+        shown = 401 if status_code == 403 and self.current_user is None else status_code
         self.set_header("Content-Type", "application/json")
-        self.finish(msgspec.json.encode(body(status_code, raised)))
+        self.finish(msgspec.json.encode(body(shown, raised)))
