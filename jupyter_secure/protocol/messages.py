@@ -167,8 +167,8 @@ class Delivery(Message):
     """A view; its content is behind the descriptor that comes with this message.
 
     Attributes:
+        rows: of the sealed version, as the goal of a progress bar; the view's own rows are in its authenticated stream.
         seal: base64 of the HPKE encapsulation and the encrypted content key; `info` binds it to grant and request.
-        size: length of the plaintext Arrow stream in bytes.
         seq: the entry in the audit log that permitted it.
     """
 
@@ -179,7 +179,6 @@ class Delivery(Message):
     left_out: tuple[ColumnReason, ...]
     purpose: PurposeName | None
     rows: Count
-    size: Count
     seal: str
     info: str
     seq: Count
@@ -255,7 +254,6 @@ class Answer(Message):
     repeated: bool
     gauges: tuple[Gauge, ...]
     rows: Count = 0
-    size: Count = 0
     seal: str = ""
     info: str = ""
     seq: Count = 0

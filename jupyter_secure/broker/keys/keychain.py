@@ -140,8 +140,11 @@ class Keychain:
         HKDF-SHA256 (RFC 5869) of the master; the three are encoded as canonical JSON, so no two different triples give
         the same input.
         """
-        info = canonical({"use": "pseudonym", "project": project, "purpose": purpose, "domain": domain})
-        return HKDF(SHA256(), 32, salt=None, info=info).derive(self._open(Purpose.PSEUDONYM, ""))
+        return self._derive({"use": "pseudonym", "project": project, "purpose": purpose, "domain": domain})
+
+    def bounding_key(self, version: str) -> bytes:
+        """Return the 32-byte key that picks which rows of a person count, of the version with that digest."""
+        return self._derive({"use": "bounding", "version": version})
 
     def destroy_dataset(self, name: str, now: int) -> None:
         """Shred a dataset: its wrapped key is erased from the store, and from memory."""
@@ -152,6 +155,9 @@ class Keychain:
                 .values(wrapped=None, destroyed=now)
             )
         self._keys.pop((Purpose.DATASET, name), None)
+
+    def _derive(self, use: dict[str, str | None]) -> bytes:
+        return HKDF(SHA256(), 32, salt=None, info=canonical(use)).derive(self._open(Purpose.PSEUDONYM, ""))
 
     def _create(self, connection: Connection, purpose: Purpose, name: str, now: int) -> None:
         wrapped = self._held().wrap(secrets.token_bytes(32), self._context(purpose, name))

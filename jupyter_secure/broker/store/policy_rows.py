@@ -34,6 +34,13 @@ class PolicyRows:
         with self._engine.connect() as connection:
             return [Row(*row) for row in connection.execute(select(*columns).order_by(POLICIES.c.number))]
 
+    def newest(self) -> tuple[int, str]:
+        """Return number and digest of the newest row; (0, "") if there is none."""
+        query = select(POLICIES.c.number, POLICIES.c.digest).order_by(POLICIES.c.number.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return (0, "") if row is None else (row.number, row.digest)
+
     def add(self, number: int, digest: str, envelope: bytes, applied: int) -> None:
         """Add a row durably.
 

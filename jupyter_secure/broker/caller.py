@@ -1,0 +1,40 @@
+"""Who asks, from where: made by the broker from its own records, never from what a kernel says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jupyter_secure.broker.policy.ask import Context
+from jupyter_secure.protocol.grant import Grant, GuardLevel
+from jupyter_secure.protocol.principal import Principal
+from jupyter_secure.protocol.record import Personal
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One request's origin.
+
+    Attributes:
+        grant: of the kernel that asks; None when the person asks through the sidebar without a kernel.
+        public_key: the kernel's X25519 key; empty until it said hello.
+    """
+
+    principal: Principal
+    now_ms: int
+    grant: Grant | None = None
+    public_key: bytes = b""
+
+    @property
+    def guard(self) -> GuardLevel:
+        """The measured level; G0 where no kernel is."""
+        return self.grant.guard.level if self.grant else GuardLevel.G0
+
+    @property
+    def context(self) -> Context:
+        """What policy may know of the circumstances."""
+        return Context(now_ms=self.now_ms, guard=self.guard)
+
+    def personal(self, purpose: str | None = None, note: str | None = None) -> Personal:
+        """The erasable part of a log entry about this request."""
+        kernel, notebook = (self.grant.kernel, self.grant.notebook) if self.grant else (None, None)
+        return Personal(user=self.principal.name, kernel=kernel, notebook=notebook, purpose=purpose, note=note)

@@ -1,0 +1,41 @@
+"""From what a policy says of a dataset to the domain that questions are bound to.
+
+Policy and views are strangers; this is where the one's terms become the other's noun. Everything in a domain is public:
+nothing here looks at a row.
+"""
+
+from __future__ import annotations
+
+from jupyter_secure.broker.policy.rules import DatasetTerms
+from jupyter_secure.protocol.dataset import DatasetVersion
+from jupyter_secure.protocol.dpdomain import CategoryDomain, ColumnDomain, DpDomain, NumberDomain, default_resolution
+from jupyter_secure.protocol.errors import RefusedError
+from jupyter_secure.protocol.view import ViewSpec
+
+
+def domain_of(view: ViewSpec, version: DatasetVersion, terms: DatasetTerms) -> DpDomain:
+    """Return the domain of the columns that a decision lets the person ask about.
+
+    Raises:
+        RefusedError: the policy names no privacy unit, so nothing can be promised to anybody.
+    """
+    if terms.privacy_unit is None:
+        raise RefusedError(detail="a dp view without a privacy unit")
+    types = {column.name: column.type for column in version.columns}
+    asked = [column.name for column in view.columns]
+    return DpDomain(
+        dataset=version.name,
+        privacy_unit=terms.privacy_unit,
+        contributions=terms.contributions,
+        columns=tuple(_column(terms, name, types[name]) for name in asked if terms.askable(name)),
+        rows=view.rows,
+    )
+
+
+def _column(terms: DatasetTerms, name: str, arrow_type: str) -> ColumnDomain:
+    if name in terms.keys:
+        return CategoryDomain(name=name, keys=tuple(str(key) for key in terms.keys[name]))
+    lower, upper = (float(bound) for bound in terms.bounds[name])
+    given = terms.resolution.get(name)
+    resolution = float(given) if given else default_resolution(lower, upper, arrow_type)
+    return NumberDomain(name=name, lower=lower, upper=upper, resolution=resolution)

@@ -1,0 +1,236 @@
+"""The one door: a kernel holds a grant, the broker holds the keys, and a view is all that ever crosses.
+
+`Gate.load`, step by step; the numbers stand in its body:
+ (1) from where: grant, person and guard level come from the broker's records, the wish alone from the kernel
+ (2) may they: a pure decision
+ (3) record it durably, permitted or refused; no log, no data
+ (4) unwrap the keys of only the columns that the view needs
+ (5) a worker decrypts, filters, masks and seals the view to the kernel's key
+ (6) hand the sealed stream over
+ (7) record how it ended: rows and digest
+
+`Gate.load` on the rung `dp` stops after (3): what crosses is a handle. Questions come through `broker.question`, which
+walks the same steps with the ledger between (3) and (4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from jupyter_secure.broker import plaintext
+from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.policies import Policies
+from jupyter_secure.broker.policy.ask import Ask
+from jupyter_secure.broker.policy.decide import decide
+from jupyter_secure.broker.refusal import refusal
+from jupyter_secure.broker.sealed.reader import open_version
+from jupyter_secure.broker.vault import Vault
+from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
+from jupyter_secure.broker.views.pool import ViewStream, WorkerPool
+from jupyter_secure.protocol.dataset import DatasetVersion
+from jupyter_secure.protocol.decision import Decision
+from jupyter_secure.protocol.errors import CancelledError, InvalidRequestError, RefusedError, SecureError
+from jupyter_secure.protocol.messages import Answer, Delivery, Handle, Load
+from jupyter_secure.protocol.record import Header, Kind
+from jupyter_secure.protocol.sealing import bind
+from jupyter_secure.protocol.view import Rung, ViewSpec
+
+Deliver = Callable[[Delivery | Handle | Answer, int | None], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision that is in the log.
+
+    Attributes:
+        request: joins the entries of one request.
+        seq: number of the entry.
+    """
+
+    request: str
+    seq: int
+    version: DatasetVersion
+    decision: Decision
+    view: ViewSpec
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The door of one vault."""
+
+    vault: Vault
+    policies: Policies
+    pool: WorkerPool
+
+    async def load(self, caller: Caller, wish: Load, deliver: Deliver, handle: Callable[[Ruling], Handle]) -> None:
+        """Deliver the view that policy permits, or raise.
+
+        Args:
+            caller: made by the broker from its own records.
+            wish: what the kernel asks for.
+            deliver: hands a message and a descriptor to the kernel; the descriptor stays ours to close.
+            handle: makes what crosses on the rung `dp`.
+
+        Raises:
+            RefusedError: policy permits nothing, or there is nothing of that name.
+            AuditUnavailableError: the log cannot be written; nothing was opened.
+            IntegrityError, LockedError, SecureError: nothing, or an openly broken stream, was handed out.
+        """
+        # (1) A kernel that has not shown its key can be given nothing.
+        if caller.grant is None or not caller.public_key:
+            raise InvalidRequestError("This kernel has not introduced itself. Restart it and run the cell again.")
+        ruling = await self.rule(caller, wish, Kind.LOAD_DECIDED)
+        if ruling.view.rung is Rung.DP:
+            await deliver(handle(ruling), None)
+            return
+        try:
+            # (4) Keys of the needed columns, for as long as the worker takes them over.
+            info = bind(caller.grant.id, ruling.request, ruling.decision.digest())
+            plan = self._plan(ruling, caller.public_key, info.encode())
+            # (5) The stream begins; the worker waits for whoever reads it.
+            stream = await self.pool.open(plan)
+            # (6) From here on the kernel reads ciphertext that only it can open.
+            await self._hand_over(stream, deliver, ruling, info)
+            finished = await stream.finished()
+        except BaseException as error:
+            await asyncio.shield(self.failed(caller, ruling, Kind.LOAD_FAILED, error))
+            raise
+        # (7) The outcome.
+        done = replace(outcome(ruling, Kind.LOAD_DELIVERED, self.vault.now()), rows=finished.rows, view=finished.digest)
+        await self.vault.audit.record(done, caller.personal(wish.purpose))
+
+    async def rule(self, caller: Caller, wish: Load, kind: Kind) -> Ruling:
+        """Decide and record: steps (2) and (3), for loads and questions alike.
+
+        Raises:
+            RefusedError: refused, and recorded as that.
+            AuditUnavailableError: the log cannot be written.
+        """
+        # (2) A dataset that does not exist is decided like one that nobody may use.
+        request = secrets.token_hex(8)
+        version, decision = self.decide(caller, wish)
+        view = None if decision is None else decision.view
+        # (3) Before the raise, so that refusals are recorded too.
+        header = Header(
+            time=self.vault.now(),
+            kind=kind,
+            outcome="refused" if view is None else "permitted",
+            request=request,
+            dataset=wish.dataset,
+            version=None if version is None else version.version,
+            rung=view.rung if view else wish.rung,
+            columns=tuple(column.name for column in view.columns) if view else (),
+            policy=None if decision is None else decision.policy,
+            decision=None if decision is None else decision.digest(),
+            guard=caller.guard,
+        )
+        seq = await self.vault.audit.record(header, caller.personal(wish.purpose))
+        if version is None or decision is None or view is None:
+            raise refusal(wish.dataset, decision)
+        return Ruling(request=request, seq=seq, version=version, decision=decision, view=view)
+
+    def decide(self, caller: Caller, wish: Load) -> tuple[DatasetVersion | None, Decision | None]:
+        """Return the version and what policy says of it now; None for a dataset that does not exist."""
+        try:
+            version = self.vault.catalog.latest(wish.dataset)
+        except RefusedError:
+            return None, None
+        ask = Ask(
+            principal=caller.principal,
+            dataset=version,
+            context=caller.context,
+            rung=wish.rung,
+            columns=wish.columns,
+            purpose=wish.purpose,
+        )
+        return version, decide(self.policies.current()[1], ask)
+
+    async def failed(self, caller: Caller, ruling: Ruling, kind: Kind, error: BaseException) -> None:
+        """Record that a permitted request came to nothing."""
+        code = error.code if isinstance(error, SecureError) else SecureError.code
+        if isinstance(error, asyncio.CancelledError):
+            code = CancelledError.code
+        header = replace(outcome(ruling, kind, self.vault.now(), "failed"), error=code)
+        await self.vault.audit.record(header, caller.personal(ruling.view.purpose))
+
+    def open_parts(self, version: DatasetVersion, columns: frozenset[str]) -> tuple[Part, ...]:
+        """Return the parts of a version with the keys of just these columns."""
+        opened = open_version(
+            self.vault.catalog,
+            self.vault.keychain,
+            version.name,
+            columns=sorted(columns),
+            access=plaintext.ACCESS,
+            version=version.version,
+        )
+        return tuple(
+            Part(
+                path=str(part.path),
+                rows=part.rows,
+                footer_key=part.footer_key,
+                column_keys=part.column_keys,
+                footer_digest=part.footer_sha256,
+            )
+            for part in opened.parts
+        )
+
+    def _plan(self, ruling: Ruling, recipient: bytes, info: bytes) -> ViewPlan:
+        view = ruling.view
+        keychain = self.vault.keychain
+        return ViewPlan(
+            parts=self.open_parts(ruling.version, needed(view.columns, view.rows)),
+            columns=view.columns,
+            rows=view.rows,
+            pseudonym_keys={
+                name: keychain.pseudonym_key(view.project, view.purpose, domain)
+                for name, domain in pseudonymous(view.columns).items()
+            },
+            recipient=recipient,
+            info=info,
+            total=ruling.version.rows,
+        )
+
+    async def _hand_over(self, stream: ViewStream, deliver: Deliver, ruling: Ruling, info: str) -> None:
+        view = ruling.view
+        crossing = {column.name for column in view.columns}
+        message = Delivery(
+            dataset=view.dataset,
+            version=view.version,
+            rung=view.rung,
+            columns=view.columns,
+            left_out=tuple(reason for reason in ruling.decision.reasons if reason.column not in crossing),
+            purpose=view.purpose,
+            rows=ruling.version.rows,
+            seal=stream.seal,
+            info=info,
+            seq=ruling.seq,
+        )
+        try:
+            await deliver(message, stream.fd)
+        except BaseException:
+            await stream.cancel()
+            raise
+        stream.handed_over()
+
+
+def outcome(ruling: Ruling, kind: Kind, now: int, word: str = "done") -> Header:
+    """Return the entry that tells how a permitted request ended, joined to its decision."""
+    view = ruling.view
+    return Header(
+        time=now,
+        kind=kind,
+        outcome=word,
+        request=ruling.request,
+        reference=ruling.seq,
+        dataset=view.dataset,
+        version=view.version,
+        rung=view.rung,
+        columns=tuple(column.name for column in view.columns),
+        policy=ruling.decision.policy,
+        decision=ruling.decision.digest(),
+    )

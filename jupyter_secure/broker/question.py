@@ -1,0 +1,232 @@
+"""Questions with differential privacy, through the same door.
+
+`Questions.ask`, step by step; the numbers continue those of `broker.gate`:
+ (1) to (3) as for a load, on the rung `dp`; then the question is bound to the policy's public facts, so what cannot be
+     asked is refused without looking at data
+ (3a) reserve the cost in the ledger, durably; the identical question is answered from the record, for free
+ (3b) anchor the ledger's new head in the audit log: a ledger restored from a backup is then noticed
+ (4) unwrap the keys of only the columns that the question looks at
+ (5) a worker computes exact sums and adds the noise
+ (5a) keep the answer in the ledger, so that the same question never gets a second draw
+ (6) seal the answer to the kernel's key and hand it over; (7) record the outcome
+Nothing is refunded when a step after (3a) fails: a refund would itself be an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+import msgspec
+import pyarrow as pa
+from msgspec.structs import replace
+
+from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.dp_terms import domain_of
+from jupyter_secure.broker.gate import Deliver, Gate, Ruling, outcome
+from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
+from jupyter_secure.broker.ledger.chain import Head
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
+from jupyter_secure.broker.policy.rules import Budget
+from jupyter_secure.broker.views.delivery import seal_table
+from jupyter_secure.broker.views.dp.answer import forecast
+from jupyter_secure.broker.views.dp.bind import asked_columns, bind
+from jupyter_secure.broker.views.dp.domain import describe, facts
+from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
+from jupyter_secure.protocol import sealing
+from jupyter_secure.protocol.dataset import DatasetVersion
+from jupyter_secure.protocol.dpdomain import DpDomain, needed_columns
+from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, RefusedError
+from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Load, Query
+from jupyter_secure.protocol.query import Question, question_digest
+from jupyter_secure.protocol.queryread import read_question
+from jupyter_secure.protocol.record import Header, Kind
+from jupyter_secure.protocol.view import Rung, ViewSpec
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A question that may be asked, and what it costs."""
+
+    question: Question
+    domain: DpDomain
+    budget: Budget
+    units: int
+
+
+class Questions:
+    """What may be asked of one vault, and the ledger that pays."""
+
+    def __init__(self, gate: Gate, ledger: Ledger) -> None:
+        self._gate = gate
+        self._vault = gate.vault
+        self._ledger = ledger
+        self._anchor_holds = False
+
+    async def ask(self, caller: Caller, wish: Query, deliver: Deliver) -> None:
+        """Deliver the answer, or raise.
+
+        Raises:
+            InvalidRequestError: the question is outside the algebra or the policy's bounds; nothing was spent.
+            RefusedError: policy does not permit it.
+            BudgetError: the budget does not allow it; nothing was spent.
+            SecureError: anything later; the question stays charged.
+        """
+        if caller.grant is None or not caller.public_key:
+            raise InvalidRequestError("This kernel has not introduced itself. Restart it and run the cell again.")
+        question = read_question(wish.question)
+        columns = tuple(sorted(asked_columns(question))) or None
+        load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns, purpose=wish.purpose)
+        ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED)
+        try:
+            priced = self._price(caller, ruling, question, wish.epsilon)
+            if wish.preview:
+                await deliver(self._preview(caller, ruling, priced), None)
+                return
+            result, cost = await self._answer(caller, ruling, priced)
+            await self._hand_over(caller, ruling, priced, result, cost, deliver)
+        except BaseException as error:
+            await asyncio.shield(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
+            raise
+        # (7) The outcome.
+        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=cost or "0")
+        await self._vault.audit.record(done, caller.personal(wish.purpose))
+
+    def handle(self, caller: Caller, ruling: Ruling) -> Handle:
+        """Return what crosses on the rung `dp`: what may be asked, never any data."""
+        domain, budget = self._terms(ruling.view, ruling.version)
+        self._set_caps(caller, ruling.view.dataset, budget)
+        return Handle(
+            dataset=ruling.view.dataset,
+            version=ruling.view.version,
+            columns=describe(domain),
+            gauges=self._ledger.gauges(ruling.view.dataset, caller.principal.name, budget.delta),
+            default_epsilon=budget.default_query,
+            purpose=ruling.view.purpose,
+            seq=ruling.seq,
+        )
+
+    def gauges(self, caller: Caller, dataset: str | None) -> tuple[Gauge, ...]:
+        """Return the budgets of the datasets that the person may question, or of one of them."""
+        names = self._vault.catalog.names() if dataset is None else (dataset,)
+        found: list[Gauge] = []
+        for name in names:
+            _, decision = self._gate.decide(caller, Load(dataset=name, rung=Rung.DP))
+            terms = self._gate.policies.current()[1].datasets.get(name)
+            if decision is not None and decision.view is not None and terms is not None and terms.budget is not None:
+                self._set_caps(caller, name, terms.budget)
+                found += self._ledger.gauges(name, caller.principal.name, terms.budget.delta)
+        return tuple(found)
+
+    async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str]:
+        """Return the result and what it cost; an empty cost means that it was known."""
+        name = ruling.view.dataset
+        self._set_caps(caller, name, priced.budget)
+        digest = question_digest(
+            priced.question, version=ruling.version.digest, domain=priced.domain.digest(), units=priced.units
+        )
+        # (3a) Durable before anything is computed.
+        scopes = (Scope("dataset", name), Scope("person", name, caller.principal.name))
+        reserved = await asyncio.to_thread(self._ledger.reserve, digest, scopes, priced.units)
+        if not isinstance(reserved, Reservation):
+            return msgspec.msgpack.decode(reserved.answer, type=DpResult), ""
+        # (3b) From now on an older ledger does not fit the log.
+        await self._anchor()
+        # (4) Keys for the worker, then (5) its exact sums with noise.
+        job = DpJob(
+            parts=self._gate.open_parts(
+                ruling.version, frozenset(needed_columns(priced.domain, asked_columns(priced.question)))
+            ),
+            asked=DpQuestion(
+                question=priced.question,
+                domain=priced.domain,
+                version=ruling.version.digest,
+                units=priced.units,
+                bounding_key=self._vault.keychain.bounding_key(ruling.version.digest),
+            ),
+        )
+        finished = await self._gate.pool.run(job)
+        # (5a) One draw for one question, for ever.
+        await asyncio.to_thread(self._ledger.attach, reserved, finished.result)
+        return msgspec.msgpack.decode(finished.result, type=DpResult), epsilon_of(priced.units, priced.budget.delta)
+
+    async def _hand_over(
+        self, caller: Caller, ruling: Ruling, priced: Priced, result: DpResult, cost: str, deliver: Deliver
+    ) -> None:
+        assert caller.grant is not None
+        info = sealing.bind(caller.grant.id, ruling.request, ruling.decision.digest())
+        table = pa.ipc.open_stream(result.stream).read_all()
+        fd, seal, _, _ = seal_table(table, caller.public_key, info.encode())
+        try:
+            answer = self._message(caller, ruling, priced, result.errors, cost or "0", repeated=not cost)
+            await deliver(replace(answer, rows=result.rows, seal=seal, info=info), fd)
+        finally:
+            os.close(fd)
+
+    def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
+        bound = bind(priced.question, facts(priced.domain), priced.units)
+        self._set_caps(caller, ruling.view.dataset, priced.budget)
+        cost = epsilon_of(priced.units, priced.budget.delta)
+        return self._message(caller, ruling, priced, forecast(bound), cost, repeated=False)
+
+    def _message(
+        self,
+        caller: Caller,
+        ruling: Ruling,
+        priced: Priced,
+        errors: dict[str, float],
+        cost: str,
+        *,
+        repeated: bool,
+    ) -> Answer:
+        view = ruling.view
+        return Answer(
+            dataset=view.dataset,
+            version=view.version,
+            cost=cost,
+            errors=errors,
+            repeated=repeated,
+            gauges=self._ledger.gauges(view.dataset, caller.principal.name, priced.budget.delta),
+            seq=ruling.seq,
+        )
+
+    def _price(self, caller: Caller, ruling: Ruling, question: Question, epsilon: str | None) -> Priced:
+        # The domain names every column the person may ask about, not just these, so that the worker's normalised
+        # columns serve the next question too.
+        every = Load(dataset=ruling.view.dataset, rung=Rung.DP, purpose=ruling.view.purpose)
+        version, decision = self._gate.decide(caller, every)
+        if version != ruling.version or decision is None or decision.view is None:
+            raise ConflictError("The policy changed meanwhile. Run the cell again; nothing was spent.")
+        domain, budget = self._terms(decision.view, version)
+        units = units_of(epsilon or budget.default_query, budget.delta)
+        bind(question, facts(domain), units)
+        return Priced(question, domain, budget, units)
+
+    def _terms(self, view: ViewSpec, version: DatasetVersion) -> tuple[DpDomain, Budget]:
+        self._require_anchor()
+        terms = self._gate.policies.current()[1].datasets.get(view.dataset)
+        if terms is None or terms.budget is None:
+            raise RefusedError(detail="a dp view without a budget")
+        return domain_of(view, version, terms), terms.budget
+
+    def _set_caps(self, caller: Caller, dataset: str, budget: Budget) -> None:
+        self._ledger.set_cap(Scope("dataset", dataset), units_of(budget.epsilon, budget.delta))
+        self._ledger.set_cap(Scope("person", dataset, caller.principal.name), units_of(budget.person, budget.delta))
+
+    async def _anchor(self) -> None:
+        header = Header(
+            time=self._vault.now(),
+            kind=Kind.LEDGER_ANCHORED,
+            outcome="done",
+            extra={"head": str(self._ledger.head())},
+        )
+        await self._vault.audit.record(header)
+
+    def _require_anchor(self) -> None:
+        """Refuse every private question while the ledger is not the one that the log saw last."""
+        if self._anchor_holds:
+            return
+        for entry in self._vault.audit.entries(kinds=(Kind.LEDGER_ANCHORED,), limit=1):
+            self._ledger.check_anchor(Head.parse(entry.header.extra.get("head", "")))
+        self._anchor_holds = True

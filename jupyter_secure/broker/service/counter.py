@@ -1,0 +1,78 @@
+"""The counter: answers kernels. What hands out data goes through the gate; the rest tells what policy says now."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from jupyter_secure.broker.authn.grants import Grants
+from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.gate import Gate
+from jupyter_secure.broker.question import Questions
+from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.messages import (
+    Budget,
+    BudgetReply,
+    Catalog,
+    Hello,
+    KernelRequest,
+    Load,
+    Query,
+    RelayReply,
+    Status,
+    StatusReply,
+    Welcome,
+    Why,
+)
+
+from .panel import catalog, why
+
+Reply = Callable[[RelayReply, int | None], Awaitable[None]]
+
+
+class Counter:
+    """Everything that a kernel may ask."""
+
+    def __init__(self, gate: Gate, questions: Questions, grants: Grants) -> None:
+        self._gate = gate
+        self._questions = questions
+        self._grants = grants
+
+    async def answer(self, caller: Caller, request: KernelRequest, reply: Reply) -> None:
+        """Answer one request of a kernel.
+
+        Raises:
+            SecureError: the answer is no.
+        """
+        match request:
+            case Load():
+                await self._gate.load(caller, request, reply, lambda ruling: self._questions.handle(caller, ruling))
+            case Query():
+                await self._questions.ask(caller, request, reply)
+            case Hello():
+                await reply(self._hello(caller, request), None)
+            case Status():
+                await reply(self._status(caller), None)
+            case Catalog():
+                await reply(catalog(self._gate, caller), None)
+            case Why():
+                await reply(why(self._gate, caller, request), None)
+            case Budget():
+                await reply(BudgetReply(gauges=self._questions.gauges(caller, request.dataset)), None)
+            case _:
+                raise InvalidRequestError(detail=f"not answered: {type(request).__name__}")
+
+    def _hello(self, caller: Caller, request: Hello) -> Welcome:
+        assert caller.grant is not None
+        return Welcome(grant=self._grants.bind_key(caller.grant.id, request.public_key))
+
+    def _status(self, caller: Caller) -> StatusReply:
+        assert caller.grant is not None
+        vault = self._gate.vault
+        head = vault.audit.head()
+        return StatusReply(
+            principal=caller.principal,
+            grant=caller.grant,
+            vault="locked" if vault.locked else "unlocked",
+            log_size=head.size,
+            log_root=head.root,
+        )

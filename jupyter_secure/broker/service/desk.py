@@ -1,0 +1,198 @@
+"""The desk: answers the relay, one method for each message.
+
+Promises: a ticket or a grant is looked up at each request and roles are those of now; logins, unlocks and kernel starts
+are in the log before they take effect. Blocking work (password hashing, disk) runs in threads, so a slow login holds
+up nobody's load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from jupyter_secure._version import __version__
+from jupyter_secure.broker.authn.accounts import Accounts
+from jupyter_secure.broker.authn.grants import Grants
+from jupyter_secure.broker.authn.login import Login as LoginDoor
+from jupyter_secure.broker.authn.tickets import Tickets
+from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.gate import Gate
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.policies import Policies
+from jupyter_secure.broker.question import Questions
+from jupyter_secure.broker.vault import Vault, wall_clock
+from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.protocol.errors import InvalidRequestError, SecureError
+from jupyter_secure.protocol.messages import (
+    CloseKernel,
+    Done,
+    FromKernel,
+    Login,
+    Logout,
+    MoveKernel,
+    OpenKernel,
+    PanelBudget,
+    PanelCatalog,
+    PanelLineage,
+    PanelLog,
+    PanelWhy,
+    RelayReply,
+    RelayRequest,
+    Session,
+    State,
+    StateReply,
+    Unlock,
+    Welcome,
+    WhoAmI,
+)
+from jupyter_secure.protocol.record import Header, Kind, Personal
+
+from .counter import Counter
+from .panel import Panel
+
+Reply = Callable[[RelayReply, int | None], Awaitable[None]]
+Changed = Callable[[str | None], Awaitable[None]]
+
+
+class Desk:
+    """One open vault and everybody who may ask about it."""
+
+    def __init__(self, vault: Vault, pool: WorkerPool, changed: Changed) -> None:
+        self.vault = vault
+        self.accounts = Accounts(vault.engine, vault.now)
+        self.tickets = Tickets(vault.engine, vault.now)
+        self.grants = Grants(vault.engine, vault.now)
+        self._door = LoginDoor(vault.engine, vault.now, self.accounts)
+        self._changed = changed
+        gate = Gate(vault, Policies(vault), pool)
+        questions = Questions(gate, Ledger(vault.engine))
+        self._counter = Counter(gate, questions, self.grants)
+        self._panel = Panel(gate, questions)
+        self._answers: dict[type, Callable[[Any], Awaitable[RelayReply]]] = {
+            State: self._state,
+            Unlock: self._unlock,
+            Login: self._login,
+            WhoAmI: self._who,
+            Logout: self._logout,
+            OpenKernel: self._open_kernel,
+            MoveKernel: self._move_kernel,
+            CloseKernel: self._close_kernel,
+        }
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, path: str, changed: Changed, now: Callable[[], int] = wall_clock) -> AsyncIterator[Desk]:
+        """Open a vault locked, with warm workers; record start and end."""
+        pool = WorkerPool()
+        with Vault.open_locked(path, now) as vault:
+            desk = cls(vault, pool, changed)
+            warming = asyncio.create_task(pool.start())
+            await vault.audit.record(desk._header(Kind.BROKER_STARTED))
+            try:
+                yield desk
+            finally:
+                warming.cancel()
+                await asyncio.gather(warming, return_exceptions=True)
+                await pool.close()
+                await vault.audit.record(desk._header(Kind.BROKER_STOPPED))
+
+    async def answer(self, body: RelayRequest, reply: Reply) -> None:
+        """Answer one request.
+
+        Raises:
+            SecureError: the answer is no.
+        """
+        if isinstance(body, FromKernel):
+            caller = self._caller_of_grant(body.grant)
+            notebook = caller.grant.notebook if caller.grant else None
+            try:
+                await self._counter.answer(caller, body.request, reply)
+            finally:
+                await self._changed(notebook)
+        elif isinstance(body, PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage):
+            await reply(await self._panel.answer(self._caller_of_ticket(body), body), None)
+        else:
+            await reply(await self._answers[type(body)](body), None)
+
+    async def _state(self, _: State) -> StateReply:
+        vault = "locked" if self.vault.locked else "unlocked"
+        return StateReply(vault=vault, version=__version__, pid=os.getpid(), log_size=self.vault.audit.head().size)  # type: ignore[arg-type]  # mypy widens the literal
+
+    async def _unlock(self, body: Unlock) -> StateReply:
+        await asyncio.to_thread(self.vault.unlock, body.passphrase)
+        await asyncio.to_thread(self.vault.audit.checkpoint)
+        await self._changed(None)
+        return await self._state(State())
+
+    async def _login(self, body: Login) -> Session:
+        personal = Personal(user=body.user[:63])
+        try:
+            session = await asyncio.to_thread(self._door.login, body.user, body.password)
+        except SecureError:
+            await self.vault.audit.record(self._header(Kind.LOGIN_FAILED, "refused"), personal)
+            raise
+        try:
+            await self.vault.audit.record(self._header(Kind.LOGIN), personal)
+        except SecureError:
+            self.tickets.logout(session.ticket)
+            raise
+        return session
+
+    async def _who(self, body: WhoAmI) -> Session:
+        return self.tickets.whoami(body.ticket)
+
+    async def _logout(self, body: Logout) -> Done:
+        await asyncio.to_thread(self.tickets.logout, body.ticket)
+        return Done()
+
+    async def _open_kernel(self, body: OpenKernel) -> Welcome:
+        user = self.tickets.whoami(body.ticket).principal.name
+        header = self._header(Kind.KERNEL_STARTED, guard=body.guard.level, extra=_evidence(body))
+        await self.vault.audit.record(header, Personal(user=user, kernel=body.kernel, notebook=body.notebook))
+        grant = await asyncio.to_thread(self.grants.mint, user, body.kernel, body.notebook, body.guard)
+        await self._changed(grant.notebook)
+        return Welcome(grant=grant)
+
+    async def _move_kernel(self, body: MoveKernel) -> Welcome:
+        return Welcome(grant=await asyncio.to_thread(self.grants.move, body.grant, body.notebook))
+
+    async def _close_kernel(self, body: CloseKernel) -> Done:
+        grant = self.grants.get(body.grant)
+        await asyncio.to_thread(self.grants.close, body.grant)
+        personal = Personal(user=grant.user, kernel=grant.kernel, notebook=grant.notebook)
+        await self.vault.audit.record(self._header(Kind.KERNEL_STOPPED), personal)
+        await self._changed(grant.notebook)
+        return Done()
+
+    def _caller_of_grant(self, number: str) -> Caller:
+        grant = self.grants.get(number)
+        key = self.grants.public_key(number)
+        return Caller(
+            principal=self.accounts.get(grant.user),
+            now_ms=self.vault.now(),
+            grant=grant,
+            public_key=base64.b64decode(key) if key else b"",
+        )
+
+    def _caller_of_ticket(self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage) -> Caller:
+        principal = self.tickets.whoami(body.ticket).principal
+        number = getattr(body, "grant", None)
+        grant = self.grants.get(number) if number else None
+        if grant is not None and grant.user != principal.name:
+            raise InvalidRequestError(detail="somebody else's grant")
+        return Caller(principal=principal, now_ms=self.vault.now(), grant=grant)
+
+    def _header(self, kind: Kind, outcome: str = "done", **fields: Any) -> Header:
+        return Header(time=self.vault.now(), kind=kind, outcome=outcome, **fields)
+
+
+def _evidence(body: OpenKernel) -> dict[str, str]:
+    return {
+        "layers": " ".join(body.guard.layers),
+        "reached": " ".join(sorted(name for name, blocked in body.guard.canaries.items() if not blocked)),
+        **{f"outside.{name}": value for name, value in sorted(body.guard.outside.items())},
+    }

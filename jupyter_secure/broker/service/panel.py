@@ -1,0 +1,102 @@
+"""Answers the sidebar: what a person may use and why, the log, the lineage and the budgets of a notebook.
+
+Promises: nobody sees another person's entries or lineage but a protection officer; what somebody may not use does not
+appear. Nothing here opens data or needs the vault's keys, so the sidebar works while the vault is locked.
+"""
+
+from __future__ import annotations
+
+from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.gate import Gate
+from jupyter_secure.broker.lineage.graph import FLOWS, ORIGINS, build
+from jupyter_secure.broker.policy.offer import offer
+from jupyter_secure.broker.question import Questions
+from jupyter_secure.broker.refusal import refusal
+from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.messages import (
+    BudgetReply,
+    CatalogReply,
+    LineageReply,
+    Load,
+    LogReply,
+    PanelBudget,
+    PanelCatalog,
+    PanelLineage,
+    PanelLog,
+    PanelWhy,
+    RelayReply,
+    Why,
+    WhyReply,
+)
+from jupyter_secure.protocol.principal import Role
+from jupyter_secure.protocol.view import Rung
+
+
+class Panel:
+    """Everything that the sidebar may ask."""
+
+    def __init__(self, gate: Gate, questions: Questions) -> None:
+        self._gate = gate
+        self._questions = questions
+
+    async def answer(
+        self, caller: Caller, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage
+    ) -> RelayReply:
+        """Answer one question of the sidebar.
+
+        Raises:
+            SecureError: the answer is no.
+        """
+        match body:
+            case PanelCatalog():
+                return catalog(self._gate, caller)
+            case PanelWhy():
+                return why(self._gate, caller, Why(dataset=body.dataset, column=body.column))
+            case PanelBudget():
+                return BudgetReply(gauges=self._questions.gauges(caller, None))
+            case PanelLog():
+                return self._log(caller, body)
+            case PanelLineage():
+                return self._lineage(caller, body)
+
+    def _log(self, caller: Caller, body: PanelLog) -> LogReply:
+        audit = self._gate.vault.audit
+        user = None if caller.principal.has(Role.OFFICER) else caller.principal.name
+        entries = audit.entries(notebook=body.notebook, user=user, before=body.before, limit=body.limit)
+        return LogReply(entries=entries, checkpoint=audit.head().note)
+
+    def _lineage(self, caller: Caller, body: PanelLineage) -> LineageReply:
+        user = None if caller.principal.has(Role.OFFICER) else caller.principal.name
+        audit = self._gate.vault.audit
+        flows = audit.entries(notebook=body.notebook, user=user, kinds=FLOWS, limit=None)
+        origins = audit.entries(kinds=ORIGINS, limit=None) if flows else ()
+        return LineageReply(graph=build(body.notebook, (*flows, *origins)))
+
+
+def catalog(gate: Gate, caller: Caller) -> CatalogReply:
+    """Return what the person may use now, and as what."""
+    policy = gate.policies.current()[1]
+    versions = (gate.vault.catalog.latest(name) for name in gate.vault.catalog.names())
+    offers = (offer(policy, caller.principal, version, caller.context) for version in versions)
+    return CatalogReply(offers=tuple(found for found in offers if found is not None))
+
+
+def why(gate: Gate, caller: Caller, request: Why) -> WhyReply:
+    """Return the reasons of the decision that a load would meet now.
+
+    Raises:
+        RefusedError: there is no such dataset or column for the person.
+    """
+    version, decision = gate.decide(caller, Load(dataset=request.dataset, purpose=request.purpose))
+    if version is None or decision is None or not (decision.view or decision.near_misses):
+        raise refusal(request.dataset, decision)
+    reasons = tuple(reason for reason in decision.reasons if request.column in {None, reason.column})
+    if not reasons:
+        raise InvalidRequestError(f"`{request.dataset}` has no column of that name.")
+    return WhyReply(
+        dataset=request.dataset,
+        rung=decision.view.rung if decision.view else Rung.DENY,
+        reasons=reasons,
+        near_misses=decision.near_misses,
+        policy=decision.policy,
+    )
