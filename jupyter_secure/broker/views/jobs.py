@@ -13,9 +13,13 @@ from collections.abc import Callable
 from jupyter_secure.protocol.noun import Count, Noun
 
 from .plan import ViewPlan
+from .question import DpJob
 
-Job = ViewPlan
-HANDLERS: dict[type[Noun], str] = {ViewPlan: "jupyter_secure.broker.views.making:make"}
+Job = ViewPlan | DpJob
+HANDLERS: dict[type[Noun], str] = {
+    ViewPlan: "jupyter_secure.broker.views.making:make",
+    DpJob: "jupyter_secure.broker.views.dp.job:answer_question",
+}
 
 
 class Ready(Noun, tag_field="type"):
