@@ -115,7 +115,7 @@ def test_an_untouched_copy_verifies(vault):
         "DELETE FROM audit_entries WHERE seq = 5",
         "DELETE FROM audit_entries",
         "INSERT OR REPLACE INTO audit_entries SELECT * FROM audit_entries WHERE seq = 5",
-        "INSERT INTO audit_entries (seq, header, commitment, leaf, time, kind) VALUES (1000, '{}', '', x'', 1, 'login')",
+        "INSERT INTO audit_entries (seq, header, commitment, leaf, time, kind) VALUES (999, '', '', x'', 1, 'login')",
         "UPDATE audit_head SET size = 1",
         "DELETE FROM audit_head",
         "INSERT OR REPLACE INTO audit_head VALUES (0, 0, x'', NULL)",

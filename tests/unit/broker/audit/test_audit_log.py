@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
@@ -202,6 +203,12 @@ def _draft():
     from jupyter_secure.broker.audit.entry import Draft
 
     return Draft.make(header(), ANN)
+
+
+def test_threads_that_append_at_once_get_numbers_of_their_own(log):
+    with ThreadPoolExecutor(4) as pool:
+        numbers = list(pool.map(lambda at: log.append(header(time=at), ANN), range(40)))
+    assert sorted(numbers) == list(range(40))
 
 
 def test_two_processes_worth_of_logs_share_one_database(engine, log, note, tmp_path):

@@ -114,6 +114,17 @@ def test_a_read_only_database_refuses_to_be_written(engine, tmp_path):
     reader.dispose()
 
 
+def test_a_database_in_a_folder_that_cannot_be_written_is_read_too(engine, tmp_path, monkeypatch):
+    engine.dispose()
+    assert not (tmp_path / "store.sqlite-wal").exists()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    reader = database.open_read_only(tmp_path / "store.sqlite")
+    with reader.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM keys")).scalar() == 0
+    reader.dispose()
+    assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
+
+
 def test_a_missing_database_is_said_to_be_missing(tmp_path):
     with pytest.raises(InstallationError):
         database.open_read_only(tmp_path / "store.sqlite")
