@@ -48,6 +48,8 @@ export function compare(before: Checkpoint | null, now: Checkpoint | null): Verd
   return now.size < before.size ? 'shorter' : 'grown';
 }
 
+export const isAlarm = (finding: Finding): boolean => ALARMS.has(finding.verdict);
+
 export class CheckpointWatch {
   /** The longest state seen. */
   last: Checkpoint | null = null;
@@ -63,7 +65,7 @@ export class CheckpointWatch {
   observe(note: string, before: Checkpoint | null): Finding {
     const now = readCheckpoint(note);
     const finding = { verdict: compare(before, now), now, before };
-    if (ALARMS.has(finding.verdict)) {
+    if (isAlarm(finding)) {
       this.alarm ??= finding;
     } else if (now && (!this.last || now.size > this.last.size)) {
       this.last = now;

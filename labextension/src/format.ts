@@ -60,8 +60,10 @@ const TAGS: Record<string, string> = {
 export const tagText = (tag: string | null): string =>
   tag === null ? 'Not confirmed by a steward, hence left out' : (TAGS[tag] ?? tag);
 
+const TREATMENTS: Record<string, string> = { keep: 'as it is', dp: 'in answers' };
+
 export const treatmentText = (treatment: string | null): string =>
-  treatment === null ? 'left out' : treatment === 'keep' ? 'as it is' : treatment;
+  treatment === null ? 'left out' : (TREATMENTS[treatment] ?? treatment);
 
 export function offerSummary(offer: Offer): string {
   const outside = offer.columns.filter(column => column.treatment === null).length;
@@ -88,7 +90,8 @@ const KINDS: Record<string, string> = {
   'query.decided': 'Query asked',
   'query.answered': 'Query answered',
   'query.failed': 'Query',
-  'ledger.anchored': 'Budget anchored'
+  'ledger.anchored': 'Budget anchored',
+  'entry.erased': 'Personal part erased'
 };
 
 export const kindText = (kind: string): string => KINDS[kind] ?? kind.replace(/[._]/g, ' ');
@@ -118,7 +121,7 @@ export function reasonText(entry: Entry): string {
   const error = header.error === null ? '' : (ERRORS[header.error] ?? header.error);
   const purpose = personal?.purpose ? `for ${personal.purpose}` : '';
   const cost = header.cost ? `cost ε ${header.cost}` : '';
-  return [personal?.note || error, purpose, cost].filter(Boolean).join(', ');
+  return [personal?.note?.replace(/\.$/, '') || error, purpose, cost].filter(Boolean).join(', ');
 }
 
 export const datasetText = (name: string | null, version: number | null): string =>

@@ -15,26 +15,29 @@ export const levelText = (level: string): string => LEVELS[level] ?? 'of an unkn
 /** Whether to warn: anything below the launcher's walls, or a level this panel does not know. */
 export const isWeak = (level: string): boolean => !['G2', 'G3', 'G4'].includes(level);
 
+// The names are those of `guard/wall/canaries.py`.
 const ATTEMPTS: Record<string, string> = {
-  net_tcp: 'open network connections',
-  net_udp: 'send network packets',
-  net_route: 'reach a network at all',
-  unix_path: "talk to other programs' sockets",
-  unix_abstract: 'talk to abstract sockets of the host',
-  secret_read: "read the vault's files",
-  secret_dir: "list the vault's folder",
-  secret_chmod: "change the rights of the vault's files",
-  startup_write: 'plant code that runs when a shell or Jupyter starts',
-  site_write: 'change installed packages',
-  site_packages_write: 'change installed packages',
-  proc_environ: "read other processes' environment",
-  signal: 'send signals to other processes',
+  tcp: 'open network connections',
+  udp: 'send network packets',
+  route: 'find a way out to a network',
+  unix_path: 'talk to the sockets of other programs',
+  unix_abstract: 'talk to abstract sockets of this computer',
+  vsock: 'talk to the host of a virtual machine',
+  secret_read: 'read files outside its folder',
+  secret_write: 'write to files outside its folder',
+  secret_chmod: 'change the rights of files outside its folder',
+  secret_truncate: 'empty files outside its folder',
+  folder_list: 'list folders outside its own',
+  folder_write: 'put files into folders outside its own',
+  code_write: 'change installed packages',
+  hidden: 'see the vault',
+  environ: 'read the environment of other processes',
+  signal: 'end other processes of yours',
   ptrace: 'trace other processes',
-  io_uring: 'use io_uring',
-  userns: 'make user namespaces',
-  keyctl: 'read the kernel keyring',
-  vsock: 'talk to the host over vsock',
-  prlimit: "change other processes' limits"
+  prlimit: 'change the limits of other processes',
+  user_namespace: 'make user namespaces',
+  io_uring: 'use io_uring, which filters do not see',
+  keyring: "read the operating system's keyring"
 };
 
 export interface Sentences {
@@ -46,7 +49,7 @@ export interface Sentences {
 export function sentences(report: GuardReport): Sentences {
   const result: Sentences = { cannot: [], can: [] };
   for (const [name, blocked] of Object.entries(report.canaries)) {
-    const phrase = ATTEMPTS[name.replaceAll('-', '_')] ?? `do what the attempt “${name}” tries`;
+    const phrase = ATTEMPTS[name] ?? `do what the attempt “${name}” tries`;
     (blocked ? result.cannot : result.can).push(phrase);
   }
   return result;

@@ -8,11 +8,18 @@ import { Graph as DagreGraph, layout } from '@dagrejs/dagre';
 
 import type { Edge, Graph, Node } from './types.js';
 
-export const NODE_WIDTH = 176;
-export const NODE_HEIGHT = 42;
+/** How large nodes are drawn; `letters` fit into one at the panel's font size. */
+export interface NodeSize {
+  width: number;
+  height: number;
+  letters: number;
+}
+
+export const WIDE: NodeSize = { width: 184, height: 42, letters: 22 };
+export const NARROW: NodeSize = { width: 116, height: 42, letters: 13 };
+
 /** Above this a drawing helps nobody; the list remains. */
 export const MOST_DRAWN = 120;
-const LABEL_LENGTH = 25; // characters that fit into a node at the panel's font size
 
 export interface PlacedNode {
   node: Node;
@@ -31,6 +38,7 @@ export interface PlacedEdge {
 export interface Drawing {
   width: number;
   height: number;
+  size: NodeSize;
   nodes: PlacedNode[];
   edges: PlacedEdge[];
 }
@@ -40,13 +48,13 @@ interface Point {
   y: number;
 }
 
-/** Cut out the middle, because both ends of a path or a version tell something. */
-export function shorten(label: string, length = LABEL_LENGTH): string {
+/** Cut out the middle, because both ends of a path or a version tell something, the last the most. */
+export function shorten(label: string, length: number): string {
   const letters = [...label];
   if (letters.length <= length) {
     return label;
   }
-  const tail = Math.ceil((length - 1) / 2);
+  const tail = Math.ceil((length - 1) * 0.6);
   return `${letters.slice(0, length - 1 - tail).join('')}…${letters.slice(-tail).join('')}`;
 }
 
@@ -69,14 +77,14 @@ export function pathThrough(points: Point[]): string {
 const at = ({ x, y }: Point): string => `${x.toFixed(1)},${y.toFixed(1)}`;
 
 /** Lay out a graph; null if it is empty or too large to draw. */
-export function draw(graph: Graph): Drawing | null {
+export function draw(graph: Graph, size: NodeSize): Drawing | null {
   if (graph.nodes.length === 0 || graph.nodes.length > MOST_DRAWN) {
     return null;
   }
   const place = new Map(graph.nodes.map((node, i) => [node.id, `n${i}`]));
   const dagre = new DagreGraph({ multigraph: true });
-  dagre.setGraph({ rankdir: 'TB', nodesep: 18, ranksep: 34, marginx: 4, marginy: 4 });
-  graph.nodes.forEach((_, i) => dagre.setNode(`n${i}`, { width: NODE_WIDTH, height: NODE_HEIGHT }));
+  dagre.setGraph({ rankdir: 'TB', nodesep: 14, ranksep: 34, marginx: 4, marginy: 4 });
+  graph.nodes.forEach((_, i) => dagre.setNode(`n${i}`, { width: size.width, height: size.height }));
   const ends = graph.edges.map(edge => ({
     v: place.get(edge.source) ?? '',
     w: place.get(edge.target) ?? ''
@@ -86,17 +94,17 @@ export function draw(graph: Graph): Drawing | null {
 
   const nodes = graph.nodes.map((node, i) => {
     const box = dagre.node(`n${i}`);
-    const x = (box.x ?? 0) - NODE_WIDTH / 2;
-    return { node, x, y: (box.y ?? 0) - NODE_HEIGHT / 2, text: shorten(node.label) };
+    const x = (box.x ?? 0) - size.width / 2;
+    return { node, x, y: (box.y ?? 0) - size.height / 2, text: shorten(node.label, size.letters) };
   });
   const edges = graph.edges.map((edge, i) => {
     const { v, w } = ends[i] ?? { v: '', w: '' };
     return { edge, path: pathThrough(dagre.edge(v, w, `e${i}`)?.points ?? []) };
   });
-  const { width = NODE_WIDTH, height = NODE_HEIGHT } = dagre.graph();
+  const { width = size.width, height = size.height } = dagre.graph();
   // Reading order is drawing order, so that the keyboard walks the graph downwards.
   nodes.sort((a, b) => a.y - b.y || a.x - b.x);
-  return { width, height, nodes, edges };
+  return { width, height, size, nodes, edges };
 }
 
 /** The graph as sentences, one for each edge. */

@@ -1,6 +1,12 @@
 /** The line of code that the panel writes into a notebook. */
 
-const IDENTIFIER = /^[a-z_][a-z0-9_]*$/;
+const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
+const KEYWORDS = new Set(
+  (
+    'and as assert async await break class continue def del elif else except finally for from global if import in is ' +
+    'lambda nonlocal not or pass raise return try while with yield'
+  ).split(' ')
+);
 
 /**
  * Return the magic that loads a dataset.
@@ -9,15 +15,10 @@ const IDENTIFIER = /^[a-z_][a-z0-9_]*$/;
  * choosing can become code in a notebook.
  */
 export function loadMagic(dataset: string, rung: string | null, purpose: string | null): string | null {
-  const options = [
-    ['--as', rung],
-    ['--purpose', purpose]
-  ].flatMap(([flag, value]) => (value ? [`${flag} ${value}`] : []));
-  const line = ['%secure_load', dataset, ...options].join(' ');
-  const plain = [dataset, rung ?? 'x', purpose ?? 'x'].every(name => /^[a-z][a-z0-9_-]{0,62}$/.test(name));
-  if (!plain) {
+  if (![dataset, rung ?? 'any', purpose ?? 'any'].every(name => NAME.test(name))) {
     return null;
   }
-  const variable = dataset.replaceAll('-', '_');
-  return IDENTIFIER.test(variable) ? `${variable} = ${line}` : line;
+  const name = dataset.replaceAll('-', '_');
+  const options = [rung && `--as ${rung}`, purpose && `--purpose ${purpose}`].filter(Boolean);
+  return [`${KEYWORDS.has(name) ? `${name}_` : name} =`, '%secure_load', dataset, ...options].join(' ');
 }

@@ -10,9 +10,11 @@ import { CheckpointWatch } from './checkpoint.js';
 import { newsSentence } from './format.js';
 import { arrivals, type Log, withNewest, withOlder } from './logPages.js';
 import { type Api, BLANK, faultOf, type Part, type Parts, type Snapshot, START } from './state.js';
+import { Timer } from './timer.js';
 import type { Entry, Fault, Why } from './types.js';
 
 const PAUSE = 250; // milliseconds in which events are gathered
+const RETRY = 5_000; // milliseconds until a server or broker that is away is asked again
 
 export class PanelModel {
   /** How many entries one page of the log holds. */
@@ -22,7 +24,8 @@ export class PanelModel {
   private readonly listeners = new Set<() => void>();
   private readonly watch = new CheckpointWatch();
   private now = START;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly soon = new Timer(() => void this.refresh());
+  private readonly retry = new Timer(() => void this.refresh());
   private epoch = 0; // grows with every change of notebook
   private running = false;
   private again = false;
@@ -61,10 +64,7 @@ export class PanelModel {
   /** Something changed in a notebook, or anywhere. */
   changed(notebook: string | null): void {
     if (notebook === null || notebook === this.now.path) {
-      this.timer ??= setTimeout(() => {
-        this.timer = undefined;
-        void this.refresh();
-      }, PAUSE);
+      this.soon.start(PAUSE);
     }
   }
 
@@ -110,13 +110,15 @@ export class PanelModel {
   }
 
   dispose(): void {
-    clearTimeout(this.timer);
+    this.soon.stop();
+    this.retry.stop();
     this.epoch += 1;
     this.listeners.clear();
   }
 
   private async ask(epoch: number): Promise<void> {
     const { path } = this.now;
+    this.retry.stop();
     await this.part(epoch, 'session', () => this.api.session(path), same);
     if (epoch !== this.epoch) {
       return;
@@ -124,6 +126,9 @@ export class PanelModel {
     const { session } = this.now;
     if (session.fault || session.value?.vault !== 'unlocked') {
       this.set(BLANK);
+      if (session.fault || session.value?.vault === 'down') {
+        this.retry.start(RETRY);
+      }
     } else if (path !== null && this.visible) {
       await Promise.all([
         this.part(epoch, 'offers', () => this.api.datasets(path), same),

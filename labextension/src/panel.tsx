@@ -7,12 +7,13 @@ import { shieldIcon } from './icons.js';
 import type { PanelModel } from './model.js';
 import type { Snapshot } from './state.js';
 import type { Session, Why } from './types.js';
-import { AccessLog } from './views/accessLog.js';
+import { AccessLog, LogAlarm } from './views/accessLog.js';
 import { Budget } from './views/budget.js';
 import { Datasets } from './views/datasets.js';
 import { Identity } from './views/identity.js';
 import { Lineage } from './views/lineage.js';
 import { Hint, Message, Section } from './views/section.js';
+import { Sentence } from './views/sentence.js';
 import { Unlock } from './views/unlock.js';
 
 interface PanelProps {
@@ -40,7 +41,6 @@ function Data({ model, insert, state, session }: PanelProps & { state: Snapshot;
         <AccessLog
           part={state.log}
           finding={state.finding}
-          alarm={state.alarm}
           news={state.news}
           me={session.user?.name ?? ''}
           more={() => void model.more()}
@@ -63,7 +63,7 @@ function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
   if (fault || !session) {
     return fault ? (
       <Message icon={errorIcon} kind="error">
-        {fault.public}
+        <Sentence text={fault.public} />
       </Message>
     ) : (
       <Hint>Asking the server…</Hint>
@@ -71,6 +71,7 @@ function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
   }
   return (
     <>
+      {state.alarm && <LogAlarm alarm={state.alarm} />}
       {session.vault === 'locked' && <Unlock unlock={passphrase => model.unlock(passphrase)} />}
       {session.vault === 'down' && (
         <Message icon={errorIcon} kind="error">
@@ -78,9 +79,11 @@ function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
           remains, ask the operator to look at the server&apos;s log.
         </Message>
       )}
-      <Section title="Identity and guard">
-        <Identity session={session} path={state.path} />
-      </Section>
+      {session.vault !== 'down' && (
+        <Section title="Identity and guard">
+          <Identity session={session} path={state.path} />
+        </Section>
+      )}
       {session.vault === 'unlocked' &&
         (state.path === null ? (
           <Hint>Open a notebook to see the data you may use in it, its access log and where its data came from.</Hint>
@@ -97,7 +100,10 @@ export function Panel({ model, insert }: PanelProps): JSX.Element {
     <>
       <header className="jp-Secure-header">
         <shieldIcon.react tag="span" className="jp-Secure-icon" />
-        <h1 title={state.path ?? undefined}>{state.path?.split('/').at(-1) ?? 'Secure Data'}</h1>
+        <h1>Secure Data</h1>
+        <span className="jp-Secure-path" title={state.path ?? undefined}>
+          {state.path?.split('/').at(-1)}
+        </span>
         <button
           type="button"
           className="jp-Button jp-mod-minimal jp-Secure-refresh"

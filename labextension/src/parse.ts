@@ -39,7 +39,9 @@ function user(value: unknown): t.User | null {
 
 export function session(value: unknown): t.Session {
   const from = root(value);
-  const kernel = isObject(from.kernel) ? { id: text(from.kernel.id), guard: guard(from.kernel.guard) } : null;
+  const kernel = isObject(from.kernel)
+    ? { id: text(from.kernel.id), guard: guard(from.kernel.guard), granted: from.kernel.granted !== false }
+    : null;
   const vault = from.vault === 'unlocked' || from.vault === 'locked' ? from.vault : 'down';
   return { user: user(from.user), vault, kernel, notebook: maybeText(from.notebook) };
 }

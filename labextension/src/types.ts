@@ -22,9 +22,11 @@ export interface User {
   mfa_at: number | null;
 }
 
+/** `granted` says whether the broker knows the kernel yet. */
 export interface KernelState {
   id: string;
   guard: GuardReport | null;
+  granted: boolean;
 }
 
 export type VaultState = 'unlocked' | 'locked' | 'down';
@@ -45,7 +47,10 @@ export interface ColumnOffer {
   reason: string;
 }
 
-/** `rows` is null where the number of rows is itself private; `rungs` highest first. */
+/**
+ * `rows` is null where the number of rows is itself private; `rungs` highest first, none if a condition is missing now
+ * (the reasons of the columns say which).
+ */
 export interface Offer {
   dataset: string;
   version: number;

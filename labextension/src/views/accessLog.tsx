@@ -3,12 +3,13 @@
 import { checkIcon, circleEmptyIcon, closeIcon, errorIcon, infoIcon, type LabIcon } from '@jupyterlab/ui-components';
 import type { JSX } from 'react';
 
-import { type Finding, findingSentence } from '../checkpoint.js';
+import { type Finding, findingSentence, isAlarm } from '../checkpoint.js';
 import { datasetText, fullTime, kindText, type Outcome, outcomeOf, plural, reasonText, shortTime } from '../format.js';
 import type { Log } from '../logPages.js';
 import type { Part } from '../state.js';
 import type { Entry } from '../types.js';
 import { Answer, Message } from './section.js';
+import { Sentence } from './sentence.js';
 
 const ICONS: Record<Outcome, LabIcon> = {
   permitted: checkIcon,
@@ -51,19 +52,26 @@ function Row({ entry, now, me }: RowProps): JSX.Element {
         {kindText(header.kind)}
         {who && <span className="jp-Secure-quiet"> {who}</span>}
       </td>
-      <td role="cell">{datasetText(header.dataset, header.version)}</td>
+      <td role="cell" className="jp-Secure-logDataset">
+        {datasetText(header.dataset, header.version)}
+      </td>
       <td role="cell">{header.rung && <span className="jp-Secure-chip">{header.rung}</span>}</td>
-      <td role="cell" className="jp-Secure-number" data-unit="columns" title={header.columns.join(', ')}>
+      <td
+        role="cell"
+        className="jp-Secure-number"
+        data-unit={header.columns.length === 1 ? 'column' : 'columns'}
+        title={header.columns.join(', ')}
+      >
         {header.columns.length > 0 ? header.columns.length : ''}
       </td>
-      <td role="cell" className="jp-Secure-number" data-unit="rows">
+      <td role="cell" className="jp-Secure-number" data-unit={header.rows === 1 ? 'row' : 'rows'}>
         {header.rows?.toLocaleString()}
       </td>
       <td role="cell" className="jp-Secure-logOutcome">
         <OutcomeMark entry={entry} />
       </td>
       <td role="cell" className="jp-Secure-logReason">
-        {reasonText(entry)}
+        <Sentence text={reasonText(entry)} />
       </td>
     </tr>
   );
@@ -83,19 +91,8 @@ function Head(): JSX.Element {
   );
 }
 
-function Consistency({ finding, alarm }: { finding: Finding | null; alarm: Finding | null }): JSX.Element | null {
-  if (alarm) {
-    return (
-      <Message icon={errorIcon} kind="error">
-        <strong>{findingSentence(alarm)}</strong> Tell the data protection officer;{' '}
-        <code>jupyter secure audit verify</code> shows what is missing.
-      </Message>
-    );
-  }
-  if (!finding) {
-    return null;
-  }
-  const Icon = finding.verdict === 'unreadable' ? errorIcon : checkIcon;
+function Consistency({ finding }: { finding: Finding }): JSX.Element {
+  const Icon = isAlarm(finding) || finding.verdict === 'unreadable' ? errorIcon : checkIcon;
   return (
     <p className="jp-Secure-checkpoint" title={finding.now ? `Root ${finding.now.root}` : undefined}>
       <Icon.react tag="span" className="jp-Secure-icon" />
@@ -104,16 +101,25 @@ function Consistency({ finding, alarm }: { finding: Finding | null; alarm: Findi
   );
 }
 
+/** What nobody may overlook: shown above everything, whatever is folded. */
+export function LogAlarm({ alarm }: { alarm: Finding }): JSX.Element {
+  return (
+    <Message icon={errorIcon} kind="error">
+      <strong>{findingSentence(alarm)}</strong> Tell the data protection officer;{' '}
+      <code>jupyter secure audit verify</code> shows what is missing.
+    </Message>
+  );
+}
+
 interface LogProps {
   part: Part<Log>;
   finding: Finding | null;
-  alarm: Finding | null;
   news: string;
   me: string;
   more: () => void;
 }
 
-export function AccessLog({ part, finding, alarm, news, me, more }: LogProps): JSX.Element {
+export function AccessLog({ part, finding, news, me, more }: LogProps): JSX.Element {
   const now = Date.now();
   return (
     <>
@@ -150,7 +156,7 @@ export function AccessLog({ part, finding, alarm, news, me, more }: LogProps): J
           </>
         )}
       </Answer>
-      <Consistency finding={finding} alarm={alarm} />
+      {finding && <Consistency finding={finding} />}
     </>
   );
 }

@@ -1,6 +1,6 @@
 /** What may be used here, and as what. */
 
-import { addBelowIcon, HTMLSelect, infoIcon } from '@jupyterlab/ui-components';
+import { addBelowIcon, HTMLSelect, infoIcon, lockIcon } from '@jupyterlab/ui-components';
 import { type JSX, useId, useState } from 'react';
 
 import { offerSummary, plural, rowsText, rungText } from '../format.js';
@@ -8,7 +8,7 @@ import { loadMagic } from '../magic.js';
 import type { Part } from '../state.js';
 import type { Offer, Why } from '../types.js';
 import { Columns } from './columns.js';
-import { Answer } from './section.js';
+import { Answer, Message } from './section.js';
 
 type Ask = (dataset: string, column: string) => Promise<Why>;
 
@@ -41,7 +41,8 @@ function Choice({ label, none, options, value, choose }: ChoiceProps): JSX.Eleme
 
 function Insert({ offer, insert }: InsertProps): JSX.Element | null {
   const [rung, setRung] = useState('');
-  const [purpose, setPurpose] = useState('');
+  // One purpose only is a likely answer; of several the person says which.
+  const [purpose, setPurpose] = useState(offer.purposes.length === 1 ? (offer.purposes[0] ?? '') : '');
   const [highest, ...lower] = offer.rungs;
   // What was chosen earlier may no longer be permitted.
   const source = loadMagic(
@@ -49,12 +50,12 @@ function Insert({ offer, insert }: InsertProps): JSX.Element | null {
     lower.includes(rung) ? rung : null,
     offer.purposes.includes(purpose) ? purpose : null
   );
-  if (source === null) {
+  if (source === null || highest === undefined) {
     return null;
   }
   return (
     <div className="jp-Secure-insert">
-      {lower.length > 0 && <Choice label="As" none={highest ?? ''} options={lower} value={rung} choose={setRung} />}
+      {lower.length > 0 && <Choice label="As" none={highest} options={lower} value={rung} choose={setRung} />}
       {offer.purposes.length > 0 && (
         <Choice label="Purpose" none="none named" options={offer.purposes} value={purpose} choose={setPurpose} />
       )}
@@ -72,6 +73,16 @@ function Insert({ offer, insert }: InsertProps): JSX.Element | null {
   );
 }
 
+/** A rule speaks for the person, but something that it asks for is missing. */
+function NotNow({ offer }: { offer: Offer }): JSX.Element {
+  const reasons = [...new Set(offer.columns.map(column => column.reason))].filter(Boolean);
+  return (
+    <Message icon={lockIcon} kind="info">
+      Not permitted now. {reasons.length === 1 ? reasons[0] : 'The columns below say why.'}
+    </Message>
+  );
+}
+
 function Dataset({ offer, insert, ask, open }: InsertProps & { ask: Ask; open: boolean }): JSX.Element {
   const id = useId();
   return (
@@ -81,7 +92,7 @@ function Dataset({ offer, insert, ask, open }: InsertProps & { ask: Ask; open: b
         <span className="jp-Secure-quiet">
           version {offer.version}, {rowsText(offer.rows)}
         </span>
-        <ul className="jp-Secure-rungs" aria-label="Permitted as">
+        <ul className="jp-Secure-rungs" aria-label="Permitted as" hidden={offer.rungs.length === 0}>
           {offer.rungs.map(rung => (
             <li key={rung} className={`jp-Secure-chip jp-mod-${rung}`} title={rungText(rung)}>
               {rung}
@@ -90,6 +101,7 @@ function Dataset({ offer, insert, ask, open }: InsertProps & { ask: Ask; open: b
         </ul>
       </div>
       <Insert offer={offer} insert={insert} />
+      {offer.rungs.length === 0 && <NotNow offer={offer} />}
       <details className="jp-Secure-details" open={open}>
         <summary>{offerSummary(offer)}</summary>
         <Columns offer={offer} ask={ask} />

@@ -8,6 +8,7 @@ import { isWeak, levelText, sentences } from '../guard.js';
 import { shieldIcon } from '../icons.js';
 import type { GuardReport, Session, User } from '../types.js';
 import { Hint, Message } from './section.js';
+import { Sentence } from './sentence.js';
 
 function Person({ user }: { user: User }): JSX.Element {
   return (
@@ -62,7 +63,9 @@ function Guard({ report }: { report: GuardReport }): JSX.Element {
               {report.missing.map(sentence => (
                 <li key={sentence}>
                   <infoIcon.react tag="span" className="jp-Secure-icon" />
-                  <span>{sentence}</span>
+                  <span>
+                    <Sentence text={sentence} />
+                  </span>
                 </li>
               ))}
             </ul>
@@ -88,7 +91,12 @@ function Kernel({ session, path }: { session: Session; path: string | null }): J
       </Message>
     );
   }
-  return <Guard report={session.kernel.guard} />;
+  return (
+    <>
+      <Guard report={session.kernel.guard} />
+      {!session.kernel.granted && <Hint>The broker has not admitted this kernel yet, so it gets no data.</Hint>}
+    </>
+  );
 }
 
 export function Identity({ session, path }: { session: Session; path: string | null }): JSX.Element {

@@ -4,6 +4,7 @@ import { caretDownIcon, caretRightIcon, type LabIcon } from '@jupyterlab/ui-comp
 import { type JSX, type ReactNode, useId, useState } from 'react';
 
 import type { Part } from '../state.js';
+import { Sentence } from './sentence.js';
 
 interface SectionProps {
   title: string;
@@ -63,7 +64,7 @@ export function Answer<T>({ part, icon, isEmpty, empty, children }: AnswerProps<
     <>
       {part.fault && (
         <Message icon={icon} kind="warn">
-          {part.fault.public}
+          <Sentence text={part.fault.public} />
         </Message>
       )}
       {part.value === null

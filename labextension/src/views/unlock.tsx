@@ -5,6 +5,7 @@ import { type FormEvent, type JSX, useId, useRef, useState } from 'react';
 
 import type { Fault } from '../types.js';
 import { Message } from './section.js';
+import { Sentence } from './sentence.js';
 
 export function Unlock({ unlock }: { unlock: (passphrase: string) => Promise<Fault | null> }): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
@@ -54,7 +55,7 @@ export function Unlock({ unlock }: { unlock: (passphrase: string) => Promise<Fau
       {fault && (
         <div id={`${id}-fault`}>
           <Message icon={errorIcon} kind="error">
-            {fault.public}
+            <Sentence text={fault.public} />
           </Message>
         </div>
       )}

@@ -7,12 +7,15 @@ import { treatmentText } from '../format.js';
 import { faultOf } from '../state.js';
 import type { ColumnReason, Fault, NearMiss, Why } from '../types.js';
 import { Hint, Message } from './section.js';
+import { Sentence } from './sentence.js';
 
 function Reason({ reason }: { reason: ColumnReason }): JSX.Element {
   const domain = reason.treatment?.parameters.domain;
   return (
     <>
-      <p>{reason.sentence}</p>
+      <p>
+        <Sentence text={reason.sentence} />
+      </p>
       <dl className="jp-Secure-facts">
         <dt>Treatment</dt>
         <dd>{treatmentText(reason.treatment?.method ?? null)}</dd>
@@ -25,7 +28,11 @@ function Reason({ reason }: { reason: ColumnReason }): JSX.Element {
         <dt>Rule</dt>
         <dd>{reason.rule ?? 'none: what no rule permits is left out'}</dd>
       </dl>
-      {reason.advice && <p className="jp-Secure-advice">{reason.advice}</p>}
+      {reason.advice && (
+        <p className="jp-Secure-advice">
+          <Sentence text={reason.advice} />
+        </p>
+      )}
     </>
   );
 }
@@ -37,8 +44,14 @@ function NearMisses({ misses }: { misses: NearMiss[] }): JSX.Element {
       <ul className="jp-Secure-misses">
         {misses.map(miss => (
           <li key={miss.rule + miss.rung + miss.condition}>
-            <span className="jp-Secure-chip">{miss.rung}</span> <code>{miss.rule}</code>, but {miss.condition}.
-            {miss.advice && <span className="jp-Secure-advice"> {miss.advice}</span>}
+            <span className="jp-Secure-chip">{miss.rung}</span> <code>{miss.rule}</code>, but{' '}
+            <Sentence text={miss.condition.replace(/\.$/, '')} />.
+            {miss.advice && (
+              <span className="jp-Secure-advice">
+                {' '}
+                <Sentence text={miss.advice} />
+              </span>
+            )}
           </li>
         ))}
       </ul>
@@ -75,7 +88,7 @@ export function WhyColumn({ column, ask }: WhyProps): JSX.Element {
   if (fault) {
     return (
       <Message icon={errorIcon} kind="warn">
-        {fault.public}
+        <Sentence text={fault.public} />
       </Message>
     );
   }
