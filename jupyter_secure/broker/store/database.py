@@ -69,7 +69,8 @@ def create(engine: Engine) -> None:
     from .migrations import head, upgrade
 
     if revision(engine) != head():
-        upgrade(engine)
+        with transaction(engine) as connection:
+            upgrade(connection)
 
 
 def revision(engine: Engine) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection
 
 FOLDER = Path(__file__).parent
 
@@ -22,18 +22,18 @@ def head() -> str:
     return max(path.name[:4] for path in (FOLDER / "versions").glob("[0-9]*_*.py"))
 
 
-def config(engine: Engine) -> Config:
+def config(connection: Connection | None = None) -> Config:
     """Return what Alembic needs to know."""
     from alembic.config import Config
 
     settings = Config()
     settings.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    settings.attributes["engine"] = engine
+    settings.attributes["connection"] = connection
     return settings
 
 
-def upgrade(engine: Engine) -> None:
-    """Run the missing revisions, all in one transaction."""
+def upgrade(connection: Connection) -> None:
+    """Run the missing revisions inside the caller's transaction."""
     from alembic import command
 
-    command.upgrade(config(engine), "head")
+    command.upgrade(config(connection), "head")

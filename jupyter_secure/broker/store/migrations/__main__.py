@@ -6,6 +6,7 @@ import sys
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
 
 from jupyter_secure.broker.store import tables
 from jupyter_secure.broker.store.metadata import METADATA
@@ -14,12 +15,9 @@ from jupyter_secure.broker.store.migrations import head, upgrade
 
 def main() -> None:
     """Migrate an empty database, compare, print."""
-    from jupyter_secure.broker.store.database import open_database
-
-    engine = open_database("sqlite://")
-    upgrade(engine)
     tables.load()
-    with engine.connect() as connection:
+    with create_engine("sqlite://").connect() as connection:
+        upgrade(connection)
         difference = produce_migrations(MigrationContext.configure(connection), METADATA)
     what = " ".join(sys.argv[1:]) or "what is new"
     operations = render_python_code(difference.upgrade_ops) if difference.upgrade_ops else "pass"

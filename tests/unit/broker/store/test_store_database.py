@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -34,7 +35,7 @@ def test_migrations_build_the_tables_as_they_are_written(engine):
 
 
 def test_the_head_by_file_name_is_the_head_by_alembic(engine):
-    script = ScriptDirectory.from_config(migrations.config(engine))
+    script = ScriptDirectory.from_config(migrations.config())
     assert script.get_current_head() == migrations.head() == database.revision(engine)
 
 
@@ -145,3 +146,16 @@ def test_autogeneration_finds_nothing_to_add(capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert f'down_revision = "{migrations.head()}"' in printed
     assert "create_table" not in printed
+
+
+def test_several_processes_may_open_and_migrate_a_new_database_at_once(tmp_path):
+    def start(_: int) -> str | None:
+        engine = database.open_database(f"sqlite:///{tmp_path}/store.sqlite")
+        try:
+            database.create(engine)
+            return database.revision(engine)
+        finally:
+            engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(start, range(4))) == {migrations.head()}
