@@ -1,0 +1,80 @@
+"""`ls jupyter_secure` is the threat model, and these tests keep it so."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parents[2] / "jupyter_secure"
+ZONES = {
+    "protocol": "NEUTRAL",
+    "kernel": "UNTRUSTED",
+    "guard": "CONFINER",
+    "server": "RELAY",
+    "broker": "TRUSTED",
+}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
+# The trusted base is protocol and broker. When it outgrows this, something wants to move out or be deleted.
+TRUSTED_LINES = 9_000
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_import_contracts_hold():
+    linter = pathlib.Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter], capture_output=True, text=True, check=False, cwd=PACKAGE.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_loading_the_kernel_zone_loads_nothing_of_the_others():
+    code = "import sys; import jupyter_secure.kernel.extension; print(*sys.modules)"
+    ours = {name.split(".")[1] for name in run(code) if name.startswith("jupyter_secure.")}
+    assert ours <= {"_version", "kernel", "protocol"}
+
+
+def test_loading_the_kernel_zone_loads_no_heavy_package():
+    code = "import sys; before = set(sys.modules); import jupyter_secure.kernel.extension; print(*(set(sys.modules) - before))"
+    roots = {name.partition(".")[0] for name in run(code)}
+    assert not roots & {"pandas", "pyarrow", "numpy", "polars", "cryptography", "opendp", "sqlalchemy"}
+
+
+def test_importing_the_package_loads_no_zone():
+    code = "import sys; import jupyter_secure; print(*sys.modules)"
+    ours = {name for name in run(code) if name.startswith("jupyter_secure.")}
+    assert ours == {"jupyter_secure._version"}
+
+
+@pytest.mark.parametrize(("zone", "word"), ZONES.items())
+def test_a_zone_says_who_runs_it(zone, word):
+    text = ast.get_docstring(ast.parse((PACKAGE / zone / "__init__.py").read_text()))
+    assert text.startswith(word)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_has_a_name_of_the_field(path):
+    assert not {path.stem.strip("_"), *path.parent.parts} & {"utils", "util", "common", "helpers", "models", "misc", "internal"}
+
+
+def test_the_trusted_base_stays_small():
+    trusted = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in {"protocol", "broker"}]
+    assert sum(len(path.read_text().splitlines()) for path in trusted) < TRUSTED_LINES
+
+
+def test_nothing_is_unpickled():
+    banned = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not {name.partition(".")[0] for name in names} & banned, path
