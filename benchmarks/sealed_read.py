@@ -1,0 +1,96 @@
+"""Reading a sealed dataset in all columns, against `pyarrow.parquet.read_table` on the plain file of the same rows.
+
+Pairs are read in turn, plain and sealed, and the median of their ratios is what counts: an arm that always follows a
+hungrier one would look slower than it is.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jupyter_secure.broker.sealed.data_keys import PartCipher
+from jupyter_secure.testing.sealed_data import SealedData, read
+
+ROUNDS = 7
+LIMIT = 1.25
+
+
+def measure(rows: int = 1_000_000, rounds: int = ROUNDS) -> list[dict[str, object]]:
+    """Return the entry `main.sealed_read` (polars, as the views do) and one for Arrow, for `build/bench.json`."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        table = people(rows)
+        plain = folder / "plain.parquet"
+        pq.write_table(table, plain, row_group_size=1 << 18)
+        data = SealedData(folder)
+        data.seal(table)
+        opened = data.open(table.column_names)
+        cipher = PartCipher(data.keychain.dataset_key("patients"), "patients", 1, tuple(table.column_names))
+
+        def by_arrow() -> object:
+            return [pq.read_table(part.path, decryption_properties=cipher.decryption()) for part in opened.parts]
+
+        arms: dict[str, Callable[[], object]] = {
+            "main.sealed_read": lambda: read(opened),
+            "main.sealed_read_arrow": by_arrow,
+        }
+        found = [_pairwise(name, lambda: pq.read_table(plain), arm, rounds) for name, arm in arms.items()]
+        data.close()
+    return found
+
+
+def people(rows: int) -> pa.Table:
+    """Return a table of twelve columns of the usual kinds."""
+    chance = np.random.default_rng(7)
+    texts = pl.DataFrame({"n": chance.integers(0, 600_000, rows)}).select(
+        email=pl.format("person{}@example.org", "n"), phone=pl.format("+49 30 {}", "n")
+    )
+    return pa.table(
+        {
+            "id": np.arange(rows),
+            **{
+                name: texts[name].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
+                for name in texts.columns
+            },
+            "zip": pa.array(np.char.zfill(chance.integers(0, 99_999, rows).astype(str), 5)),
+            "born": pa.array(chance.integers(-10_000, 15_000, rows).astype("int32")).cast(pa.date32()),
+            "sex": pa.array(chance.choice(["F", "M"], rows)),
+            "code": pa.array(chance.choice([f"I{number}" for number in range(200)], rows)),
+            **{name: chance.integers(0, 200, rows) for name in ("age", "systolic")},
+            **{name: chance.normal(70, 15, rows) for name in ("weight", "height", "cost")},
+        }
+    )
+
+
+def _pairwise(name: str, plain: Callable[[], object], sealed: Callable[[], object], rounds: int) -> dict[str, object]:
+    pairs = [(_seconds(plain), _seconds(sealed)) for _ in range(rounds + 1)][1:]
+    ratio = statistics.median(pair[1] / pair[0] for pair in pairs)
+    return {
+        "name": name,
+        "value": round(statistics.median(pair[1] for pair in pairs), 4),
+        "unit": "s",
+        "baseline": round(statistics.median(pair[0] for pair in pairs), 4),
+        "ratio": round(ratio, 3),
+        "limit": LIMIT,
+        "over": ratio > LIMIT,
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    for entry in measure():
+        print(entry)
