@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError as DuplicateKey
 
-from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.database import scrub, transaction
 from jupyter_secure.broker.store.tables.keys import KEYS
 from jupyter_secure.protocol.canonical import canonical
 from jupyter_secure.protocol.errors import ConflictError, IntegrityError, LockedError
@@ -104,7 +104,7 @@ class Keychain:
         """
         with transaction(self._engine) as connection:
             row = connection.execute(
-                select(KEYS.c.destroyed).where(KEYS.c.purpose == Purpose.DATASET, KEYS.c.name == name)
+                select(KEYS.c.destroyed).where(KEYS.c.purpose == Purpose.DATASET.value, KEYS.c.name == name)
             ).one_or_none()
             if row is None:
                 self._create(connection, Purpose.DATASET, name, now)
@@ -146,18 +146,20 @@ class Keychain:
         """Return the 32-byte key that picks which rows of a person count, of the version with that digest."""
         return self._derive({"use": "bounding", "version": version})
 
-    def destroy_dataset(self, name: str, now: int) -> None:
-        """Shred a dataset: its wrapped key is erased from the store, and from memory."""
+    def destroy_dataset(self, name: str, now: int) -> bool:
+        """Shred a dataset: its wrapped key goes from memory and from the store, its name stays taken.
+
+        Returns whether the store's old content is overwritten already: a reader in another process can put that off,
+        and then the next call does it. Other processes that hold the key keep it until they lock or end.
+        """
+        self._keys.pop((Purpose.DATASET, name), None)
         with transaction(self._engine) as connection:
             connection.execute(
                 update(KEYS)
-                .where(KEYS.c.purpose == Purpose.DATASET, KEYS.c.name == name)
+                .where(KEYS.c.purpose == Purpose.DATASET.value, KEYS.c.name == name, KEYS.c.destroyed.is_(None))
                 .values(wrapped=None, destroyed=now)
             )
-        self._keys.pop((Purpose.DATASET, name), None)
-
-    def _derive(self, use: dict[str, str | None]) -> bytes:
-        return HKDF(SHA256(), 32, salt=None, info=canonical(use)).derive(self._open(Purpose.PSEUDONYM, ""))
+        return scrub(self._engine)
 
     def _create(self, connection: Connection, purpose: Purpose, name: str, now: int) -> None:
         wrapped = self._held().wrap(secrets.token_bytes(32), self._context(purpose, name))
