@@ -88,12 +88,18 @@ def _near(epsilon: float, delta: float) -> int:
 
 
 def _epsilon_at(units: float, delta: float) -> float:
-    dp = _opendp()
-    # The float above the exact rho, so that what is converted is never less than what is counted.
+    # The map of one mechanism of scale 1: a distance d costs rho = d^2 / 2. Both steps go to the float above, so that
+    # what is converted is never less than what is counted.
     rho = math.nextafter(units / UNITS_PER_RHO, math.inf)
+    distance = math.nextafter(math.sqrt(2 * rho), math.inf)
+    return float(_converted(delta).map(distance)[0])
+
+
+@functools.lru_cache(maxsize=64)
+def _converted(delta: float) -> Any:
+    dp = _opendp()
     point = dp.atom_domain(T=float, nan=False), dp.absolute_distance(T=float)
-    noisy = dp.m.make_gaussian(*point, scale=math.nextafter(1 / math.sqrt(2 * rho), 0))
-    return float(dp.c.make_fix_delta(dp.c.make_zCDP_to_approxDP(noisy), delta).map(1.0)[0])
+    return dp.c.make_fix_delta(dp.c.make_zCDP_to_approxDP(dp.m.make_gaussian(*point, scale=1.0)), delta)
 
 
 @functools.cache
