@@ -79,6 +79,7 @@ class GuardProvisioner(LocalProvisioner):
     _confinement: Confinement | None = None
     _channel: tuple[socket.socket, socket.socket] | None = None
     _notebook = ""
+    _gaps: tuple[str, ...] = ()
     report: GuardReport | None = None
 
     def __init__(self, **kwargs: Any) -> None:
@@ -100,6 +101,7 @@ class GuardProvisioner(LocalProvisioner):
             self._notebook = offered.get("JPY_SESSION_NAME", "")
             made, hidden = self._plan(host, prepared, offered)  # (3)
             kernel_end = self._channel[1].fileno()
+            self._gaps = made.gaps
             self._confinement = Confinement(made, host, keep=[kernel_end], hidden=hidden)
         except BaseException:
             await self._abandon()
@@ -232,7 +234,7 @@ class GuardProvisioner(LocalProvisioner):
             return None
         landlock = [name for name in self.report.layers if name.startswith("landlock-")]
         abi = int(landlock[0].partition("-")[2]) if landlock else 0
-        self.report = level.assess(abi, self.report.canaries, outside.measure(self._kernel.pid))
+        self.report = level.assess(abi, self.report.canaries, outside.measure(self._kernel.pid), self._gaps)
         return self.report
 
     async def send_signal(self, signum: int) -> None:

@@ -1,0 +1,110 @@
+"""A small server with one or two guarded kernels, in a process of its own: what the attacks are aimed at.
+
+It has what a real server has: a token in its environment, a runtime folder, a vault to hide. Reads one JSON object a
+line (`op` and arguments), answers one a line. Run by `confined.py`, as root or as an ordinary person.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from traitlets.config import Config
+
+from jupyter_secure.server.kernels import GuardedKernelSpecManager, GuardedMappingKernelManager
+
+
+class Host:
+    def __init__(self, root, hidden):
+        self.root, self.hidden = root, [hidden]
+        self.attached, self.detached = [], []
+
+    def attach(self, kernel_id, end, report, notebook):
+        self.attached.append([kernel_id, notebook])
+        self.end = end
+
+    def detach(self, kernel_id):
+        self.detached.append(kernel_id)
+
+
+class Driver:
+    def __init__(self, work, vault, level):
+        config = Config({"GuardProvisioner": {"launcher_only": level == "G2", "minimum": level}})
+        self.kernels = GuardedMappingKernelManager(
+            config=config, root_dir=work, kernel_spec_manager=GuardedKernelSpecManager()
+        )
+        self.host = self.kernels.secure_host = Host(work, vault)
+        self.clients = {}
+
+    async def start(self, name="python3"):
+        kernel_id = await self.kernels.start_kernel(kernel_name=name, path="", env=dict(os.environ))
+        manager = self.kernels.get_kernel(kernel_id)
+        client = manager.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=60)
+        self.clients[kernel_id] = client
+        return {"kernel": kernel_id, "folder": str(Path(manager.connection_file).parents[1])}
+
+    async def run(self, kernel, code, timeout=60):  # noqa: ASYNC109 - the test's own patience
+        said = []
+
+        def hear(message):
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                said.append(content["text"])
+            elif message["msg_type"] == "error":
+                said.append(f"{content['ename']}: {content['evalue']}")
+
+        reply = await self.clients[kernel].execute_interactive(code, output_hook=hear, timeout=timeout)
+        return {"status": reply["content"]["status"], "text": "".join(said)}
+
+    async def complete(self, kernel, code):
+        reply = await self.clients[kernel].complete(code, reply=True, timeout=30)
+        return {"matches": reply["content"]["matches"]}
+
+    async def interrupt(self, kernel, code, after=1.0):
+        running = asyncio.ensure_future(self.run(kernel, code))
+        await asyncio.sleep(after)
+        await self.kernels.get_kernel(kernel).interrupt_kernel()
+        return await running
+
+    async def restart(self, kernel):
+        await self.kernels.restart_kernel(kernel)
+        await self.clients[kernel].wait_for_ready(timeout=60)
+        return {"attached": self.host.attached}
+
+    async def report(self, kernel):
+        report = await self.kernels.get_kernel(kernel).provisioner.measure()
+        return {
+            "level": str(report.level),
+            "canaries": report.canaries,
+            "outside": report.outside,
+            "layers": report.layers,
+            "missing": report.missing,
+            "pid": self.kernels.get_kernel(kernel).provisioner._kernel.pid,
+        }
+
+    async def stop(self, kernel):
+        self.clients.pop(kernel).stop_channels()
+        await self.kernels.shutdown_kernel(kernel)
+        return {"detached": self.host.detached}
+
+
+async def main():
+    driver = Driver(*sys.argv[1:4])
+    reader = asyncio.StreamReader(limit=2**24)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        order = json.loads(line)
+        try:
+            answer = await getattr(driver, order.pop("op"))(**order)
+        except Exception as error:  # noqa: BLE001 - goes to the test, whatever it is
+            answer = {"failed": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)  # noqa: T201 - the answer to the test
+    for kernel in list(driver.clients):
+        await driver.stop(kernel)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
