@@ -276,6 +276,23 @@ def test_the_log_itself_refuses_to_go_on_from_a_fork(vault):
     engine.dispose()
 
 
+@pytest.mark.parametrize("more", [0, 3], ids=["edited", "edited and continued"])
+def test_a_running_log_signs_nothing_that_did_not_grow_out_of_what_it_wrote(vault, more):
+    engine = database.open_database(f"sqlite:///{vault.folder}/store.sqlite")
+    log = AuditLog(engine, SIGNER, lambda: 1, anchor=vault.note)
+    log.append(_header(1), _person(1))
+    vault.run("UPDATE audit_entries SET header = replace(header, 'refused', 'permitted') WHERE seq = 77")
+    vault.rehash()
+    if more:
+        forger = AuditLog(engine, None, lambda: 1)
+        for at in range(more):
+            forger.append(_header(at), _person(at))
+    for _ in range(2):
+        with pytest.raises(AuditUnavailableError):
+            log.append(_header(2), _person(2))
+    engine.dispose()
+
+
 def test_a_checkpoint_of_another_key_is_found(vault):
     forger = Signer(b"f" * 32)
     engine = database.open_read_only(vault.folder / "store.sqlite")

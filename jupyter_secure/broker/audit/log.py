@@ -1,7 +1,7 @@
 """Writing the log. Nothing of a request is opened before its entry has been written here and `append` has returned.
 
 Steps of one commit, inside one `BEGIN IMMEDIATE` transaction, so that all processes take turns:
- 1. read the head (size and Merkle frontier) and refuse a log that has gone back behind what was seen or remembered
+ 1. read the head (size and Merkle frontier) and refuse a log that did not grow out of what was seen or remembered
  2. give each entry the next number, hash it, grow the frontier
  3. sign the new checkpoint, if the signing key is at hand; a locked vault leaves entries to be signed by the next one
  4. insert the entries and the new head; every few hundred entries the checkpoint too
@@ -30,19 +30,15 @@ from jupyter_secure.broker.store.tables.audit import AUDIT_ENTRIES
 from jupyter_secure.protocol.checkpoint import Checkpoint, format_note
 from jupyter_secure.protocol.errors import AuditUnavailableError, ConflictError, InvalidRequestError, LockedError
 from jupyter_secure.protocol.record import Entry, Header, Kind, Personal
-from jupyter_secure.protocol.tlog import EMPTY_ROOT, Frontier, tree_root
+from jupyter_secure.protocol.tlog import Frontier
 
 from . import reading
 from .anchor import Anchor
+from .continuity import Continuity
 from .entry import Draft
 from .head import StoredHead
 from .origin import log_origin
 from .writer import GroupWriter
-
-_GONE_BACK = (
-    "The audit log is older than what was last signed, so no data was opened. "
-    "Run `jupyter secure audit verify`, then restore the newest copy of the vault."
-)
 
 
 class Head(NamedTuple):
@@ -70,8 +66,8 @@ class AuditLog:
         self._signer = signer
         self._clock = clock
         self._anchor = Anchor(anchor)
-        self._seen: tuple[int, bytes] | None = None  # guarded by _turn, like everything that a commit changes
-        self._turn = threading.Lock()
+        self._continuity = Continuity(self._anchor)
+        self._turn = threading.Lock()  # one commit at a time; guards continuity and signer
         self._writer = GroupWriter(self._write, self._anchor)
 
     def __enter__(self) -> Self:
@@ -164,7 +160,7 @@ class AuditLog:
                 self._anchor.flush()
             with database.transaction(self._engine) as connection:
                 head = StoredHead.read(connection)
-                self._refuse_going_back(connection, head.frontier)
+                self._continuity.check(connection, head.frontier)
                 if erased is not None:
                     _erase(connection, erased)
                 rows = [_place(draft, head.frontier) for draft in drafts]
@@ -173,22 +169,10 @@ class AuditLog:
                 note = self._sign(head)
                 if rows or note:
                     head.store(connection, note, self._clock())
-            self._seen = (head.frontier.size, head.frontier.root())
+            self._continuity.advance(head.frontier)
             if note is not None:
                 self._anchor.offer(head.frontier.size, note)
         return [row["seq"] for row in rows]
-
-    def _refuse_going_back(self, connection: Connection, frontier: Frontier) -> None:
-        if self._seen is None:
-            remembered = self._anchor.read()
-            self._seen = (remembered.size, remembered.root) if remembered else (0, EMPTY_ROOT)
-            same = frontier.size <= self._seen[0] or _root_at(connection, self._seen[0]) == self._seen[1]
-        else:
-            same = True
-        size, root = self._seen
-        if not same or frontier.size < size or (frontier.size == size and frontier.root() != root):
-            self._seen = None  # look again at the next try: the right database may have been put back
-            raise AuditUnavailableError(_GONE_BACK, detail=f"{frontier.size} entries, {size} seen")
 
     def _sign(self, head: StoredHead) -> str | None:
         """Return a new signed checkpoint, or None if there is nothing new or no key."""
@@ -207,11 +191,6 @@ def _place(draft: Draft, frontier: Frontier) -> dict[str, Any]:
     row = draft.row(frontier.size)
     frontier.add(row["leaf"])
     return row
-
-
-def _root_at(connection: Connection, size: int) -> bytes:
-    seq = AUDIT_ENTRIES.c.seq
-    return tree_root(connection.scalars(select(AUDIT_ENTRIES.c.leaf).where(seq < size).order_by(seq)))
 
 
 def _draft(header: Header, personal: Personal | None) -> Draft:
