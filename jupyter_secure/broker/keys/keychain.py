@@ -161,6 +161,9 @@ class Keychain:
             )
         return scrub(self._engine)
 
+    def _derive(self, use: dict[str, str | None]) -> bytes:
+        return HKDF(SHA256(), 32, salt=None, info=canonical(use)).derive(self._open(Purpose.PSEUDONYM, ""))
+
     def _create(self, connection: Connection, purpose: Purpose, name: str, now: int) -> None:
         wrapped = self._held().wrap(secrets.token_bytes(32), self._context(purpose, name))
         row = {"purpose": purpose.value, "name": name, "wrapped": wrapped.encode(), "provider": wrapped.provider}
