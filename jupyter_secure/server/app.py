@@ -20,7 +20,7 @@ from traitlets import Enum, Int, Unicode, default
 
 from jupyter_secure.protocol.errors import SecureError
 
-from .arming import armed_config, disable_extensions, require_apart, verify
+from .arming import armed_config, disable_extensions, disable_lab_parts, require_apart, verify
 from .broker_process import BrokerProcess
 from .changed import ChangedEvent
 from .handlers import HANDLERS
@@ -85,6 +85,7 @@ class SecureApp(ExtensionApp):
         assert self.serverapp is not None
         with _or_exit(self.serverapp):
             verify(self.serverapp, self.vault)
+            disable_lab_parts(self.serverapp.web_app.settings)
             self.broker.open()
             super().initialize()
             self.serverapp.kernel_manager.secure_host = self._host(self.serverapp)

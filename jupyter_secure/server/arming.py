@@ -38,6 +38,13 @@ CSP = "; ".join(  # noqa: FLY002 - one directive a line
         "object-src 'none'",
     )
 )
+# Parts of JupyterLab that stay away: scripts in outputs would act with the person's rights on this very server, the
+# language client would look for servers that are switched off, and news would ask whether to fetch them.
+LAB_PARTS_OFF = (
+    "@jupyterlab/javascript-extension",
+    "@jupyterlab/lsp-extension",
+    "@jupyterlab/apputils-extension:announcements",
+)
 _OWN = "jupyter_secure.server"
 _INSIDE = (
     "The vault lies inside the folder that notebooks can reach, or the other way round. "
@@ -74,7 +81,12 @@ def armed_config(tornado_settings: dict[str, Any], template_paths: Iterable[str]
             "ContentsManager": {"allow_hidden": False},
             # nbconvert would otherwise run templates that a notebook planted in the working folder.
             "TemplateExporter": {"extra_template_basedirs": ["/nonexistent"]},
-            "LabApp": {"extension_manager": "readonly"},
+            # Nothing is installed from the browser, and the server asks no other computer for news or versions.
+            "LabApp": {
+                "extension_manager": "readonly",
+                "news_url": None,
+                "check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate",
+            },
         }
     )
 
@@ -86,6 +98,18 @@ def disable_extensions(serverapp: ServerApp) -> list[str]:
     for name in off:
         extensions[name].enabled = False
     return sorted(off)
+
+
+def disable_lab_parts(web_settings: dict[str, Any]) -> None:
+    """Take parts out of JupyterLab's page, whatever a `page_config.json` says."""
+    earlier = web_settings.get("page_config_hook")
+
+    def hook(handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
+        page = earlier(handler, page_config) if earlier else page_config
+        page["disabledExtensions"] = sorted({*page.get("disabledExtensions", ()), *LAB_PARTS_OFF})
+        return page
+
+    web_settings["page_config_hook"] = hook
 
 
 def require_apart(vault: str, root: str) -> None:

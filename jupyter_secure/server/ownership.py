@@ -6,15 +6,20 @@ Outside a request (culling, shutting down) nothing is hidden.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.sessions.sessionmanager import SessionManager
 from tornado.web import HTTPError
 
+from jupyter_secure.protocol.errors import SecureError, UnauthenticatedError
+
 from .identity import person_asking
 from .kernels import GuardedMappingKernelManager
 from .sessions import NOTEBOOK, Sessions
+
+RECHECK = 20.0  # seconds
 
 
 def sessions_of(configurable: Any) -> Sessions:
@@ -105,7 +110,12 @@ class OwnedSessionManager(SessionManager):
 
 
 class OwnedWebsocketConnection(ZMQChannelsWebsocketConnection):
-    """A second lock on the way to a kernel: the connection itself asks whose the kernel is."""
+    """A second lock on the way to a kernel: the connection itself asks whose the kernel is, and goes on asking.
+
+    A login that ends (logout, expiry, disabled account) closes the connection within `RECHECK` seconds.
+    """
+
+    _recheck: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Refuse a kernel of somebody else before anything is joined or replaced.
@@ -118,3 +128,23 @@ class OwnedWebsocketConnection(ZMQChannelsWebsocketConnection):
         if user is None or not registry.owns(user.username, self.kernel_id):
             raise HTTPError(403, "That kernel belongs to somebody else.")
         await super().prepare()
+        self._recheck = asyncio.get_running_loop().create_task(self._keep_asking())
+
+    def disconnect(self) -> None:
+        """Stop asking."""
+        if self._recheck is not None:
+            self._recheck.cancel()
+        super().disconnect()
+
+    async def _keep_asking(self) -> None:
+        handler = self.websocket_handler
+        identity = handler.identity_provider
+        while True:
+            await asyncio.sleep(RECHECK)
+            try:
+                await identity.whoami(handler, identity.ticket(handler))
+            except UnauthenticatedError:
+                handler.close(code=4401, reason="Your login has ended.")
+                return
+            except SecureError:
+                continue  # a broker that is being restarted ends nobody's login

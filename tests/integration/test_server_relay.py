@@ -221,6 +221,28 @@ def test_nobody_else_connects_to_it(ann, bob, kernel):
     ann.socket(f"/api/kernels/{kernel}/channels").close()
 
 
+def drain(connection):
+    while True:
+        connection.recv()
+
+
+def test_a_login_that_ends_closes_its_connections(tmp_path):
+    server = Server(tmp_path, config=CONFIG + "from jupyter_secure.server import ownership\nownership.RECHECK = 0.2\n")
+    try:
+        ann = server.wait_until_ready().person("ann")
+        kernel = ann.start_kernel()["kernel"]["id"]
+        left, stays = ann.socket(f"/api/kernels/{kernel}/channels"), server.person("ann")
+        other = stays.socket(f"/api/kernels/{kernel}/channels?session_id=other")
+        ann.get("/logout", allow_redirects=False)
+        with pytest.raises(websocket.WebSocketConnectionClosedException):
+            drain(left)
+        other.ping()
+        assert other.connected
+        other.close()
+    finally:
+        server.stop()
+
+
 def test_nobody_else_reaches_it_through_a_session(ann, bob, kernel):
     hijack = {"path": "b.ipynb", "name": "b", "type": "notebook", "kernel": {"id": kernel}}
     assert bob.post("/api/sessions", json=hijack).status_code == 403

@@ -7,6 +7,7 @@ Accounts `ann` (engineer), `bob` (scientist), `vera` (no role), all with the pas
 import argparse
 import asyncio
 import os
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ class StandIn:
         self.channel = channel
         self.unlocked = False
         self.grants = {}
+        self.ended = set()
 
     async def run(self):
         while (received := await self.channel.receive()) is not None:
@@ -47,7 +49,7 @@ class StandIn:
             if isinstance(request.body, m.Stop):
                 return
 
-    def answer(self, body):  # noqa: C901, PLR0911 - one case for each message
+    def answer(self, body):  # noqa: C901, PLR0911, PLR0912 - one case for each message
         match body:
             case m.State():
                 return self.state()
@@ -59,9 +61,15 @@ class StandIn:
             case m.Login(user=user, password=password):
                 if user not in ROLES or password != PASSWORD:
                     raise UnauthenticatedError("That name and password do not belong together.")
-                return m.Session(principal=self.person(user), ticket=f"ticket-of-{user}", expires_at=2**50)
+                ticket = f"{user}-{secrets.token_hex(8)}"
+                return m.Session(principal=self.person(user), ticket=ticket, expires_at=2**50)
             case m.WhoAmI(ticket=ticket):
-                return m.Session(principal=self.person(ticket.removeprefix("ticket-of-")), ticket="", expires_at=2**50)
+                if ticket in self.ended:
+                    raise UnauthenticatedError
+                return m.Session(principal=self.person(ticket.partition("-")[0]), ticket="", expires_at=2**50)
+            case m.Logout(ticket=ticket):
+                self.ended.add(ticket)
+                return m.Done()
             case m.OpenKernel():
                 if not self.unlocked:
                     raise LockedError
@@ -76,7 +84,7 @@ class StandIn:
                     log_size=0,
                     log_root="",
                 )
-            case m.Logout() | m.CloseKernel() | m.Stop():
+            case m.CloseKernel() | m.Stop():
                 return m.Done()
         raise InvalidRequestError
 
@@ -93,7 +101,7 @@ class StandIn:
     def grant(self, body):
         grant = Grant(
             id=f"grant-{len(self.grants)}",
-            user=body.ticket.removeprefix("ticket-of-"),
+            user=body.ticket.partition("-")[0],
             kernel=body.kernel,
             notebook=body.notebook,
             guard=body.guard,
