@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import getpass
 import itertools
+import json
 import logging
 import os
 import socket
 import sys
+from pathlib import Path
 
 from jupyter_secure.protocol.errors import SecureError, UnavailableError, UnlockError, from_wire
 from jupyter_secure.protocol.messages import FromBroker, RelayReply, RelayRequest, State, StateReply, ToBroker, Unlock
@@ -94,13 +96,17 @@ def read_line(fd: int) -> str:
 
 
 def from_keyring(vault: str) -> str:
-    """Return what the keyring holds for this vault, empty if nothing."""
+    """Return what the keyring holds under the identifier of this vault, empty if nothing.
+
+    `jupyter secure init --keyring` put it there. `vault.json` holds the identifier and no secret.
+    """
     import keyring
     import keyring.errors
 
     try:
-        return keyring.get_password(KEYRING_SERVICE, vault) or ""
-    except keyring.errors.KeyringError:
+        known = json.loads((Path(vault) / "vault.json").read_bytes())
+        return keyring.get_password(KEYRING_SERVICE, str(known["id"])) or ""
+    except (OSError, ValueError, LookupError, TypeError, keyring.errors.KeyringError):
         return ""
 
 

@@ -11,6 +11,7 @@ over many names are bounded only by the cost of Argon2id.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -28,6 +29,7 @@ class Limiter:
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._tried: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._lock = threading.Lock()  # logins run in threads
 
     def attempt(self, name: str) -> None:
         """Count one attempt as wrong until `succeeded` says otherwise.
@@ -36,18 +38,20 @@ class Limiter:
             UnauthenticatedError: too soon; the sentence says how long to wait, and the attempt is not counted.
         """
         now = self._now()
-        wrong, until = self._tried.get(name[:64], (0, 0))
-        if now < until:
-            seconds = -(-(until - now) // 1000)
-            raise UnauthenticatedError(f"Too many wrong passwords for that name. Try again in {seconds} seconds.")
-        wrong += 1
-        # 2**10 seconds is beyond LONGEST already; the bound keeps the number small however long somebody tries.
-        wait = min(LONGEST, FIRST << min(wrong - FREE, 10)) if wrong >= FREE else 0
-        self._remember(name[:64], wrong, now + wait)
+        with self._lock:
+            wrong, until = self._tried.get(name[:64], (0, 0))
+            if now < until:
+                seconds = -(-(until - now) // 1000)
+                raise UnauthenticatedError(f"Too many wrong passwords for that name. Try again in {seconds} seconds.")
+            wrong += 1
+            # 2**10 times FIRST is beyond LONGEST; the bound keeps the number small however long somebody tries.
+            wait = min(LONGEST, FIRST << min(wrong - FREE, 10)) if wrong >= FREE else 0
+            self._remember(name[:64], wrong, now + wait)
 
     def succeeded(self, name: str) -> None:
         """Forget the wrong ones."""
-        self._tried.pop(name[:64], None)
+        with self._lock:
+            self._tried.pop(name[:64], None)
 
     def _remember(self, name: str, wrong: int, until: int) -> None:
         self._tried[name] = (wrong, until)

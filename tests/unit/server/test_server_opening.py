@@ -42,16 +42,29 @@ def test_a_terminal_is_asked_a_few_times_and_an_empty_line_stops(monkeypatch):
     assert list(opening.passphrases("terminal", -1, "/vault")) == []
 
 
-def test_the_keyring_is_asked_for_this_vault(monkeypatch):
+@pytest.fixture
+def vault(tmp_path):
+    (tmp_path / "vault.json").write_text('{"id": "a1b2"}')
+    return str(tmp_path)
+
+
+def test_the_keyring_is_asked_for_the_identifier_of_this_vault(vault, monkeypatch):
     asked = []
     monkeypatch.setattr("keyring.get_password", lambda service, vault: asked.append((service, vault)) or "kept")
-    assert opening.passphrases("keyring", -1, "/vault") == ["kept"]
-    assert asked == [("jupyter-secure", "/vault")]
+    assert opening.passphrases("keyring", -1, vault) == ["kept"]
+    assert asked == [("jupyter-secure", "a1b2")]
 
 
-def test_a_keyring_that_fails_is_an_empty_one(monkeypatch):
+@pytest.mark.parametrize("description", ["not json", "[]", "{}"])
+def test_a_vault_without_an_identifier_is_not_in_the_keyring(tmp_path, description):
+    (tmp_path / "vault.json").write_text(description)
+    assert opening.passphrases("keyring", -1, str(tmp_path)) == []
+    assert opening.passphrases("keyring", -1, str(tmp_path / "missing")) == []
+
+
+def test_a_keyring_that_fails_is_an_empty_one(vault, monkeypatch):
     def fail(*_):
         raise keyring.errors.NoKeyringError
 
     monkeypatch.setattr("keyring.get_password", fail)
-    assert opening.passphrases("keyring", -1, "/vault") == []
+    assert opening.passphrases("keyring", -1, vault) == []
