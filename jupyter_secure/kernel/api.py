@@ -1,0 +1,128 @@
+"""What the magics do, as functions: `jupyter_secure.load(...)` and its companions.
+
+Promises: a load returns a whole frame or raises; a private handle is returned where only private questions are
+permitted; what is shown of names and reasons comes from the broker's answer. Everything heavy is imported by the first
+load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError, UnavailableError
+from jupyter_secure.protocol.messages import (
+    Budget,
+    BudgetReply,
+    Catalog,
+    CatalogReply,
+    Delivery,
+    Handle,
+    Load,
+    Status,
+    StatusReply,
+    Why,
+    WhyReply,
+)
+from jupyter_secure.protocol.view import Rung
+
+from .client import CONNECTION, ShowProgress
+from .display import BudgetTable, CatalogTable, LoadNote, StatusTable, WhyTable
+from .progress import ProgressBar
+
+Frame = Literal["pandas", "polars", "arrow"]
+RUNGS = ("raw", "masked", "dp")
+FRAMES = ("pandas", "polars", "arrow")
+
+
+def load(
+    dataset: str,
+    as_: str | None = None,
+    columns: Iterable[str] | str | None = None,
+    purpose: str | None = None,
+    frame: Frame = "pandas",
+) -> Any:
+    """Return the view of a dataset that policy permits.
+
+    Args:
+        dataset: its name.
+        as_: the highest form wanted, `raw`, `masked` or `dp`; by default the highest permitted.
+        columns: names; by default all that are permitted.
+        purpose: what the data is used for.
+        frame: `pandas`, `polars` or `arrow`.
+
+    Returns:
+        A frame of that kind, or a private handle (`kernel.dp.DpFrame`) where only private questions are permitted.
+
+    Raises:
+        RefusedError: policy does not permit it, or there is no such dataset.
+        SecureError: as its sentence says.
+    """
+    return load_with_note(dataset, as_, columns, purpose, frame)[0]
+
+
+def load_with_note(
+    dataset: str, as_: str | None, columns: Iterable[str] | str | None, purpose: str | None, frame: str
+) -> tuple[Any, LoadNote | None]:
+    """Return the same as `load`, and what to tell the person about it."""
+    if as_ is not None and as_ not in RUNGS:
+        raise InvalidRequestError("Choose the form from raw, masked and dp.")
+    if frame not in FRAMES:
+        raise InvalidRequestError("Choose the frame from pandas, polars and arrow.")
+    message = Load(dataset=dataset, rung=None if as_ is None else Rung(as_), columns=_names(columns), purpose=purpose)
+    with ProgressBar(dataset) as bar:
+        return _load(message, frame, bar.show)
+
+
+def catalog() -> CatalogTable:
+    """Return the datasets that may be used here, and as what."""
+    return CatalogTable(_ask(Catalog(), CatalogReply))
+
+
+def status() -> StatusTable:
+    """Return who the broker thinks is asking, and how confined this kernel is."""
+    return StatusTable(_ask(Status(), StatusReply))
+
+
+def why(what: str, purpose: str | None = None) -> WhyTable:
+    """Return the reasons for `dataset` or `dataset.column`, as a load would meet them now."""
+    dataset, _, column = what.partition(".")
+    return WhyTable(_ask(Why(dataset=dataset, column=column or None, purpose=purpose), WhyReply))
+
+
+def budget(dataset: str | None = None) -> BudgetTable:
+    """Return what is left to spend on private questions."""
+    return BudgetTable(_ask(Budget(dataset=dataset), BudgetReply))
+
+
+def _load(message: Load, frame: str, show: ShowProgress) -> tuple[Any, LoadNote | None]:
+    client = CONNECTION.client()
+    reply, fd = client.request(message, show)
+    if isinstance(reply, Handle):
+        from .dp import DpFrame
+
+        return DpFrame(reply, client), None
+    if not isinstance(reply, Delivery) or fd is None:
+        raise IntegrityError(detail="a load was answered without a view")
+    table = client.open(reply, fd, show)
+    from .frames import to_frame
+
+    note = LoadNote(reply, table.num_rows, message.rung)  # the table is given up by the conversion
+    return to_frame(table, frame), note
+
+
+def _ask(message: Any, expected: type[Any]) -> Any:
+    reply, _ = CONNECTION.client().request(message)
+    if not isinstance(reply, expected):
+        raise UnavailableError(detail=f"{type(message).__name__} was answered by {type(reply).__name__}")
+    return reply
+
+
+def _names(columns: Iterable[str] | str | None) -> tuple[str, ...] | None:
+    if columns is None:
+        return None
+    listed = columns.split(",") if isinstance(columns, str) else columns
+    names = tuple(dict.fromkeys(str(name).strip() for name in listed))
+    if not names or "" in names:
+        raise InvalidRequestError("Name at least one column, with commas between them, or leave them out for all.")
+    return names

@@ -1,0 +1,223 @@
+"""What a notebook shows of the broker's answers, as HTML and as text.
+
+Each class holds one reply in `.reply`, so that a program reads the same facts that a person sees.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from jupyter_secure.protocol.decision import ColumnReason
+from jupyter_secure.protocol.messages import BudgetReply, CatalogReply, Delivery, Offer, StatusReply, WhyReply
+from jupyter_secure.protocol.view import Generalize, Rung
+
+from .table import Rows, as_html, as_text, paragraphs
+
+METHODS = {
+    "keep": "as it is",
+    "pseudonym": "pseudonym",
+    "generalize": "generalized",
+    "redact": "redacted",
+    "suppress": "empty",
+    "dp": "private questions",
+}
+RUNGS = {Rung.RAW: "raw", Rung.MASKED: "masked", Rung.DP: "dp", Rung.DENY: "nothing"}
+
+
+class Shown:
+    """A table with sentences after it."""
+
+    heads: Sequence[str] = ()
+    caption = ""
+
+    def __init__(self, reply: Any) -> None:
+        self.reply = reply
+
+    def rows(self) -> Rows:
+        """Return the cells."""
+        raise NotImplementedError
+
+    def sentences(self) -> list[str]:
+        """Return what stands below the table."""
+        return []
+
+    def __repr__(self) -> str:
+        rows = self.rows()
+        return "\n".join([*([as_text(self.heads, rows, self.caption)] if rows else []), *self.sentences()])
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        return (as_html(self.heads, rows, self.caption) if rows else "") + paragraphs(self.sentences())
+
+
+class CatalogTable(Shown):
+    """The datasets that may be used; `.reply.offers` has their columns."""
+
+    reply: CatalogReply
+    heads = ("dataset", "version", "rows", "as", "columns", "purposes")
+
+    def rows(self) -> Rows:
+        """Return one row for each dataset."""
+        return [_offer(offer) for offer in self.reply.offers]
+
+    def sentences(self) -> list[str]:
+        """Say how to go on, and what stands in the way where nothing is permitted."""
+        if not self.reply.offers:
+            return ["No dataset is available to you here. Ask a data steward."]
+        blocked = [
+            f"{offer.dataset}: {offer.columns[0].reason}"
+            for offer in self.reply.offers
+            if not offer.rungs and offer.columns
+        ]
+        return [
+            *blocked,
+            "Load one with `df = %secure_load NAME`; `%secure_why NAME` says why its columns look as they do.",
+        ]
+
+
+def _offer(offer: Offer) -> list[str]:
+    given = [column.name for column in offer.columns if column.treatment is not None]
+    return [
+        offer.dataset,
+        str(offer.version),
+        "private" if offer.rows is None else f"{offer.rows:,}",
+        ", ".join(RUNGS[rung] for rung in offer.rungs) or "nothing now",
+        f"{len(given)} of {len(offer.columns)}",
+        ", ".join(offer.purposes),
+    ]
+
+
+class StatusTable(Shown):
+    """Who is asking, from where, how confined."""
+
+    reply: StatusReply
+    heads = ("", "")
+
+    def rows(self) -> Rows:
+        """Return one row for each fact."""
+        person, grant = self.reply.principal, self.reply.grant
+        return [
+            ["person", f"{person.display_name} ({person.name})"],
+            ["roles", ", ".join(person.roles) or "none"],
+            ["second factor", "never verified" if person.mfa_at is None else f"verified {_moment(person.mfa_at)}"],
+            ["notebook", grant.notebook or "none"],
+            ["guard", f"{grant.guard.level.value} ({', '.join(grant.guard.layers) or 'no layers'})"],
+            ["vault", self.reply.vault],
+            ["log", f"{self.reply.log_size:,} entries, root {self.reply.log_root[:16]}"],
+        ]
+
+    def sentences(self) -> list[str]:
+        """Say what the guard does not enforce."""
+        return [f"Not enforced: {sentence}" for sentence in self.reply.grant.guard.missing]
+
+
+class WhyTable(Shown):
+    """Why columns come out as they do."""
+
+    reply: WhyReply
+    heads = ("column", "tag", "comes as", "why")
+
+    @property
+    def caption(self) -> str:  # type: ignore[override]  # a class attribute elsewhere
+        """Name the dataset and the form."""
+        return f"{self.reply.dataset}: you get {RUNGS[self.reply.rung]}"
+
+    def rows(self) -> Rows:
+        """Return one row for each column."""
+        return [
+            [
+                reason.column,
+                reason.tag or "none",
+                _treated(reason, self.reply.rung),
+                f"{reason.sentence} {reason.advice}".strip(),
+            ]
+            for reason in self.reply.reasons
+        ]
+
+    def sentences(self) -> list[str]:
+        """Say which rules would give more."""
+        return [f"Rule {miss.rule} would give {RUNGS[miss.rung]}. {miss.advice}" for miss in self.reply.near_misses]
+
+
+class BudgetTable(Shown):
+    """What is left to spend on private questions."""
+
+    reply: BudgetReply
+    heads = ("dataset", "whose", "epsilon", "spent", "left", "delta")
+
+    def rows(self) -> Rows:
+        """Return one row for each gauge."""
+        whose = {"person": "yours", "dataset": "all people together"}
+        return [
+            [
+                gauge.dataset,
+                whose[gauge.scope],
+                gauge.cap,
+                gauge.spent or "not told",
+                gauge.remaining or "not told",
+                gauge.delta,
+            ]
+            for gauge in self.reply.gauges
+        ]
+
+    def sentences(self) -> list[str]:
+        """Say so where there is nothing."""
+        return [] if self.reply.gauges else ["There is no dataset here that you may ask private questions about."]
+
+
+class LoadNote(Shown):
+    """One sentence or two about a view that was just loaded."""
+
+    reply: Delivery
+
+    def __init__(self, reply: Delivery, rows: int, asked: Rung | None = None) -> None:
+        super().__init__(reply)
+        self._rows = rows
+        self._asked = asked
+
+    def rows(self) -> Rows:
+        """Return nothing: a load is told in sentences."""
+        return []
+
+    def sentences(self) -> list[str]:
+        """Say what was loaded, what is masked and what was left out."""
+        it = self.reply
+        lower = f" ({self._asked.value} was asked for)" if self._asked not in (None, it.rung) else ""
+        size = f"{self._rows:,} rows, {len(it.columns)} columns"
+        told = [f"{it.dataset} version {it.version}, {it.rung.value} view{lower}: {size}."]
+        masked = [
+            f"{column.name} {METHODS[_method(column.treatment)]}"
+            for column in it.columns
+            if _method(column.treatment) != "keep"
+        ]
+        if masked:
+            told.append(f"Masked: {_few(masked)}.")
+        missing = [reason.column for reason in it.left_out]
+        if missing:
+            told.append(f"Left out: {_few(missing)}. `%secure_why {it.dataset}` says why.")
+        return [" ".join(told)]
+
+
+def _few(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _method(treatment: Any) -> str:
+    return type(treatment).__name__.lower()
+
+
+def _treated(reason: ColumnReason, rung: Rung) -> str:
+    if reason.treatment is None:
+        return "left out"
+    if rung is Rung.DP:
+        return METHODS["dp"]
+    if isinstance(reason.treatment, Generalize):
+        return METHODS["generalize"]
+    return METHODS[_method(reason.treatment)]
+
+
+def _moment(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")

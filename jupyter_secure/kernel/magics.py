@@ -1,0 +1,79 @@
+"""The magics: `%secure_load`, `%secure_catalog`, `%secure_status`, `%secure_why`, `%secure_budget`.
+
+Each parses its line and calls the function of the same name in `api`; `?` after the name shows the options.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.display import display
+
+from . import api
+from .display import BudgetTable, CatalogTable, StatusTable, WhyTable
+
+
+@magics_class
+class SecureMagics(Magics):
+    """Line magics for sealed datasets."""
+
+    @magic_arguments()
+    @argument("dataset", help="name of the dataset; `%%secure_catalog` lists them")
+    @argument("--as", dest="rung", choices=api.RUNGS, help="the highest form wanted; default: the highest permitted")
+    @argument("--columns", metavar="A,B", help="only these columns, commas between them")
+    @argument("--purpose", help="what the data is used for")
+    @argument("--frame", choices=api.FRAMES, default="pandas", help="kind of frame; default: pandas")
+    @argument("--quiet", action="store_true", help="say nothing about masks and missing columns")
+    @line_magic
+    def secure_load(self, line: str) -> Any:
+        """Load the view of a dataset that policy permits.
+
+        `df = %secure_load patients --purpose readmission-study`
+        """
+        args = parse_argstring(self.secure_load, line)
+        columns = None if args.columns is None else _unquoted(args.columns)
+        loaded, note = api.load_with_note(_unquoted(args.dataset), args.rung, columns, args.purpose, args.frame)
+        if note is not None and not args.quiet:
+            display(note)
+        return loaded
+
+    @magic_arguments()
+    @line_magic
+    def secure_catalog(self, line: str) -> CatalogTable:
+        """List the datasets that you may use here, and as what."""
+        parse_argstring(self.secure_catalog, line)
+        return api.catalog()
+
+    @magic_arguments()
+    @line_magic
+    def secure_status(self, line: str) -> StatusTable:
+        """Say who you are to the broker, and how confined this kernel is."""
+        parse_argstring(self.secure_status, line)
+        return api.status()
+
+    @magic_arguments()
+    @argument("what", metavar="DATASET[.COLUMN]", help="a dataset, or one column of it")
+    @argument("--purpose", help="what the data would be used for")
+    @line_magic
+    def secure_why(self, line: str) -> WhyTable:
+        """Say why columns come out as they do."""
+        args = parse_argstring(self.secure_why, line)
+        return api.why(_unquoted(args.what), args.purpose)
+
+    @magic_arguments()
+    @argument("dataset", nargs="?", help="only this dataset")
+    @line_magic
+    def secure_budget(self, line: str) -> BudgetTable:
+        """Say what is left to spend on private questions."""
+        args = parse_argstring(self.secure_budget, line)
+        return api.budget(args.dataset)
+
+
+NAMES = ("secure_load", "secure_catalog", "secure_status", "secure_why", "secure_budget")
+
+
+def _unquoted(text: str) -> str:
+    # IPython splits a line at blanks outside quotes and leaves the quotes where they are.
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
