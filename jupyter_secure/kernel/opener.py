@@ -15,6 +15,7 @@ import binascii
 import fcntl
 import io
 import os
+import select
 import stat
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ from jupyter_secure.protocol.sealing import CONTEXT, FRAME, HEADER, TAG, TRAILER
 from jupyter_secure.protocol.wire import SEALS
 
 LIMIT = 1 << 40
+PAUSE = 200  # milliseconds
 SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 BROKEN = "The view did not arrive whole, so nothing of it is shown. Run the cell again."
 
@@ -58,6 +60,8 @@ class Frames(io.RawIOBase):
     def __init__(self, fd: int, cipher: AESGCM, limit: int) -> None:
         super().__init__()
         self._fd = fd
+        self._waiting = select.poll()
+        self._waiting.register(fd, select.POLLIN)
         self._cipher = cipher
         self._number = 0
         self._left = memoryview(b"")
@@ -130,6 +134,8 @@ class Frames(io.RawIOBase):
     def _exactly(self, target: memoryview) -> memoryview:
         done = 0
         while done < len(target):
+            while not self._waiting.poll(PAUSE):
+                continue  # Ctrl-C ends a poll, but not a read, once a package like polars has set its own handler
             part = os.readv(self._fd, [target[done:]])
             if not part:
                 raise IntegrityError(BROKEN, detail="the stream was cut")
