@@ -1,20 +1,21 @@
 """`jupyter secure policy`: check a file, explain what somebody gets, put a policy in force.
 
 Promises: `check` needs no vault; `explain` reads the catalog, the accounts and the signed policies, and needs no
-passphrase; `apply` compiles first, so a faulty file changes nothing, and asks before it replaces the policy in force.
+passphrase; `apply` compiles first, so a faulty file changes nothing, and asks a person at a terminal before it
+replaces the policy in force.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from jupyter_secure.broker.authn.accounts import Accounts
+from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask, Context
 from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.policy.explain import RuleTrace, Trace, officer
@@ -25,7 +26,8 @@ from jupyter_secure.protocol.errors import InvalidRequestError, PolicyError
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.view import Rung
 
-from .policy_vault import open_policy_vault
+from .asking import confirm, interactive
+from .vault import acting_person, open_vault
 
 
 def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
@@ -89,15 +91,15 @@ def run_check(args: argparse.Namespace) -> int:
 
 def run_explain(args: argparse.Namespace) -> int:
     """Print the view that a load would meet now, each column's reason, and every rule that names the dataset."""
-    vault = open_policy_vault(args, unlock=False)
-    policy = vault.policies.current()[1] if args.file is None else read_policy(args.file)[1]
-    ask = Ask(
-        principal=vault.accounts.get(args.user),
-        dataset=vault.catalog.latest(args.dataset),
-        context=Context(now_ms=time.time_ns() // 1_000_000, guard=GuardLevel(args.guard)),
-        rung=None if args.rung is None else Rung(args.rung),
-        purpose=args.purpose,
-    )
+    with open_vault(args, unlock=False) as vault:
+        policy = Policies(vault).current()[1] if args.file is None else read_policy(args.file)[1]
+        ask = Ask(
+            principal=Accounts(vault.engine, vault.now).get(args.user),
+            dataset=vault.catalog.latest(args.dataset),
+            context=Context(now_ms=vault.now(), guard=GuardLevel(args.guard)),
+            rung=None if args.rung is None else Rung(args.rung),
+            purpose=args.purpose,
+        )
     trace = officer(policy, ask)
     if args.json:
         print(msgspec.json.encode(trace).decode())
@@ -111,20 +113,15 @@ def run_apply(args: argparse.Namespace) -> int:
     text, policy = read_policy(args.file)
     for note in notes(policy) if not args.json else ():
         print(f"Note: {note}")
-    if not (args.yes or args.password_stdin) and not _confirm("Put this policy in force?"):
+    if interactive(args) and not confirm("Put this policy in force?"):
         raise InvalidRequestError("Nothing was changed.")
-    version = open_policy_vault(args, unlock=True).apply_policy(text)
+    with open_vault(args) as vault:
+        version = Policies(vault).apply(text, acting_person())
     if args.json:
         print(json.dumps({"number": version.number, "digest": version.digest}))
     else:
         print(f"Policy {version.number} is in force, digest {version.digest}.")
     return 0
-
-
-def _confirm(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise InvalidRequestError("This command asks before it acts. Give --yes where there is no terminal.")
-    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def _count(things: Any, noun: str) -> str:

@@ -1,19 +1,24 @@
 """`jupyter secure policy`, driven as a program would."""
 
-import argparse
+import io
 import json
-from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
-from jupyter_secure.broker.keys.signing import Signer, Verifier, open_envelope, seal_envelope
-from jupyter_secure.broker.policy.archive import PolicyArchive
-from jupyter_secure.broker.store.database import create, open_database
-from jupyter_secure.broker.store.policy_rows import PolicyRows
+from jupyter_secure.broker.policies import Policies
 from jupyter_secure.cli import policy as cli
-from jupyter_secure.protocol.dataset import Column, DatasetVersion
-from jupyter_secure.protocol.errors import InvalidRequestError, PolicyError
-from jupyter_secure.protocol.principal import Principal
+from jupyter_secure.cli.main import parser
+from jupyter_secure.protocol.errors import (
+    InvalidRequestError,
+    PolicyError,
+    RefusedError,
+    UnauthenticatedError,
+    UnlockError,
+)
+from jupyter_secure.protocol.record import Kind
+from jupyter_secure.testing.sealed_data import PASSPHRASE
+from jupyter_secure.testing.world import World
 
 GOOD = """
 [dataset.patients]
@@ -26,59 +31,22 @@ view = "masked"
 mask = { direct = "pseudonym", measure = "keep" }
 when = { guard = "G3" }
 """
-VERSION = DatasetVersion(
-    name="patients",
-    version=1,
-    digest="0" * 64,
-    rows=1,
-    sealed_at=0,
-    columns=(Column(name="name", type="string"), Column(name="cost", type="int64"), Column(name="new", type="int64")),
-)
 
 
-class Keys:
-    signer = Signer(Signer.new_seed())
-
-    def sign(self, payload_type, payload):
-        return seal_envelope(self.signer, payload_type, payload)
-
-    def verify(self, payload_type, envelope):
-        return open_envelope(Verifier(self.signer.public), payload_type, envelope)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with World(tmp_path_factory.mktemp("world")) as world:
+        world.person("ed", "engineer")
+        world.seal(pa.table({"name": ["a"], "cost": [1], "new": [2]}))
+        yield world
+        world.verify()
 
 
 @pytest.fixture
-def vault(monkeypatch):
-    engine = open_database("sqlite://")
-    create(engine)
-    archive = PolicyArchive(PolicyRows(engine), Keys())
-    opened = SimpleNamespace(
-        accounts=SimpleNamespace(get=lambda name: Principal(name=name, display_name=name, roles=("engineer",))),
-        catalog=SimpleNamespace(latest=lambda _: VERSION),
-        policies=archive,
-        apply_policy=lambda text: archive.apply(text, 7)[0],
-        unlocked=[],
-    )
-
-    def open_policy_vault(_, *, unlock):
-        opened.unlocked.append(unlock)
-        return opened
-
-    monkeypatch.setattr(cli, "open_policy_vault", open_policy_vault)
-    yield opened
-    engine.dispose()
-
-
-@pytest.fixture
-def run():
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--vault")
-    for flag in ("--json", "--yes", "--password-stdin"):
-        common.add_argument(flag, action="store_true")
-    root = argparse.ArgumentParser()
-    cli.add_parser(root.add_subparsers(required=True), common)
-
-    def run(*argv):
-        args = root.parse_args(["policy", *map(str, argv)])
+def run(world, monkeypatch):
+    def run(*argv, secret=None):
+        monkeypatch.setattr("sys.stdin", io.StringIO("" if secret is None else f"{secret}\n"))
+        args = parser().parse_args(["policy", *map(str, argv), "--vault", str(world.path)])
         return args.run(args)
 
     return run
@@ -118,18 +86,26 @@ def test_check_names_line_and_field(run, tmp_path, content, sentence):
         run("check", tmp_path / "gone.toml")
 
 
-def test_apply_puts_in_force_and_explain_reads_it_without_unlocking(run, vault, good, capsys):
-    assert run("apply", good, "--yes") == 0
-    assert "Policy 1 is in force" in capsys.readouterr().out
+def test_apply_puts_in_force_and_explain_reads_it_without_a_passphrase(run, world, good, capsys):
+    before = Policies(world.vault).current()[0]
+    assert run("apply", good, "--password-stdin", "--json", secret=PASSPHRASE) == 0
+    applied = json.loads(capsys.readouterr().out)
+    assert applied["number"] == before + 1
+    assert Policies(world.vault).current()[1].digest == applied["digest"]
     assert run("explain", "--as", "ed", "--dataset", "patients") == 0
     said = capsys.readouterr().out
     assert "ed gets patients as masked." in said
     assert "Shown as a pseudonym, by rule masked, because it is tagged direct." in said
     assert "no tag" in said
-    assert vault.unlocked == [True, False]
 
 
-def test_explain_says_what_is_missing(run, vault, good, capsys):
+def test_applying_is_recorded_before_and_after(run, world, good):
+    run("apply", good, "--password-stdin", "--json", secret=PASSPHRASE)
+    found = [entry.header.outcome for entry in world.vault.audit.entries(kinds=(Kind.POLICY_APPLIED,), limit=2)]
+    assert sorted(found) == ["done", "permitted"]
+
+
+def test_explain_says_what_is_missing(run, good, capsys):
     assert run("explain", "--as", "ed", "--dataset", "patients", "--guard", "G1", "--file", good) == 0
     said = capsys.readouterr().out
     assert "ed gets nothing of patients." in said
@@ -138,15 +114,27 @@ def test_explain_says_what_is_missing(run, vault, good, capsys):
     assert json.loads(capsys.readouterr().out)["decision"]["view"] is None
 
 
-def test_apply_without_a_terminal_and_without_yes_changes_nothing(run, vault, good):
-    with pytest.raises(InvalidRequestError):
+def test_explain_of_nobody_and_of_nothing_is_one_sentence(run, good):
+    with pytest.raises(UnauthenticatedError, match="no active account"):
+        run("explain", "--as", "nobody", "--dataset", "patients", "--file", good)
+    with pytest.raises(RefusedError):
+        run("explain", "--as", "ed", "--dataset", "nothing", "--file", good)
+
+
+@pytest.mark.parametrize(("content", "secret"), [("x = 1", PASSPHRASE), (GOOD, "another passphrase")])
+def test_a_faulty_file_and_a_wrong_passphrase_change_nothing(run, world, tmp_path, content, secret):
+    before = Policies(world.vault).current()
+    path = tmp_path / "policy.toml"
+    path.write_text(content)
+    with pytest.raises((PolicyError, UnlockError)):
+        run("apply", path, "--password-stdin", secret=secret)
+    assert Policies(world.vault).current()[0] == before[0]
+
+
+def test_a_person_at_a_terminal_is_asked_and_no_means_no(run, world, good, monkeypatch):
+    before = Policies(world.vault).current()[0]
+    monkeypatch.setattr(cli, "interactive", lambda _: True)
+    monkeypatch.setattr(cli, "confirm", lambda _: False)
+    with pytest.raises(InvalidRequestError, match="Nothing was changed"):
         run("apply", good)
-    assert vault.policies.current()[0] == 0
-
-
-def test_apply_of_a_faulty_file_does_not_open_the_vault(run, vault, tmp_path):
-    path = tmp_path / "bad.toml"
-    path.write_text("x = 1")
-    with pytest.raises(PolicyError):
-        run("apply", path, "--yes")
-    assert vault.unlocked == []
+    assert Policies(world.vault).current()[0] == before
