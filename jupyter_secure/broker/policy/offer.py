@@ -43,11 +43,16 @@ def offer(policy: Policy, principal: Principal, dataset: DatasetVersion, context
     return Offer(
         dataset=dataset.name,
         version=dataset.version,
-        rows=dataset.rows if found & {Rung.RAW, Rung.MASKED} else None,
+        rows=dataset.rows if any(_whole(answer) for answer in permitted) else None,
         rungs=rungs,
         columns=_columns(dataset, best),
         purposes=purposes,
     )
+
+
+def _whole(answer: Decision) -> bool:
+    # The number of all rows is told only to those who may have a row for each of them.
+    return answer.view is not None and answer.view.rung in (Rung.RAW, Rung.MASKED) and not answer.view.rows
 
 
 def _columns(dataset: DatasetVersion, best: Decision) -> tuple[ColumnOffer, ...]:

@@ -289,6 +289,11 @@ def test_the_catalog_keeps_the_number_of_rows_where_only_dp_is_permitted():
     assert {column.treatment for column in found.columns} == {None, "dp"}
 
 
+def test_the_catalog_keeps_the_number_of_all_rows_from_those_who_get_some():
+    found = offered(rule("a", view='"raw"', rows='[{ column = "site", op = "eq", value = "a" }]'))
+    assert (found.rungs[0], found.rows) == (Rung.RAW, None)
+
+
 def test_the_catalog_says_nothing_of_datasets_that_no_rule_of_the_person_names():
     assert offered("") is None
     assert offered(rule("a", view='"raw"').replace('"everyone"', '"role:steward"')) is None
