@@ -7,6 +7,7 @@ is a reason not to start.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,25 @@ def verify(serverapp: ServerApp, vault: str) -> None:
             "Take it out of the configuration and start again."
         )
     require_apart(vault, serverapp.contents_manager.root_dir)
+    require_private_line(serverapp)
+
+
+def require_private_line(serverapp: ServerApp) -> None:
+    """Refuse to listen beyond this computer without encryption: the login form would carry passwords in the clear.
+
+    Raises:
+        InstallationError: as said.
+    """
+    local = serverapp.sock or serverapp.ip == "localhost" or _is_loopback(serverapp.ip)
+    if not local and not serverapp.certfile:
+        raise InstallationError(
+            "The server would listen beyond this computer without encryption, and passwords would travel in the clear. "
+            "Leave ServerApp.ip alone, or name a certificate with ServerApp.certfile and ServerApp.keyfile."
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from jupyter_secure.protocol.errors import InvalidRequestError, SecureError
+from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError, SecureError, UnavailableError
 from jupyter_secure.protocol.messages import Stop, Unlock
 from jupyter_secure.protocol.wire import pair
 
@@ -33,6 +33,7 @@ ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_
 PAUSES = (0.1, 0.5, 2.0, 5.0, 15.0, 60.0)  # seconds; the last one is repeated
 STEADY = 60.0  # seconds a broker lives before its death counts as the first again
 PATIENCE = 5.0
+_NOT_STARTED = "The broker did not start. The lines above say why; `jupyter secure doctor` looks for more."
 
 
 class BrokerProcess:
@@ -96,10 +97,13 @@ class BrokerProcess:
         """Wait for its first answer and open the vault if that is possible here and now.
 
         Raises:
-            UnavailableError: it ended or stayed silent.
+            InstallationError: it ended or stayed silent; why it ended is on its standard error, which is ours.
         """
         assert self._sock is not None
-        open_vault(self._sock, self._unlock, self._fd, self._vault, self._log)
+        try:
+            open_vault(self._sock, self._unlock, self._fd, self._vault, self._log)
+        except UnavailableError as error:
+            raise InstallationError(_NOT_STARTED, detail=error.detail) from None
 
     def watch(self) -> None:
         """Serve and restart it from now on, inside the running event loop."""

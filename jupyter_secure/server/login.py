@@ -8,6 +8,7 @@ from jupyter_server.base.handlers import JupyterHandler
 
 from jupyter_secure.protocol.errors import SecureError, UnauthenticatedError
 
+LONGEST_NAME, LONGEST_PASSWORD = 63, 1024  # as the form and the protocol have them
 TEMPLATE = "secure_login.html"
 
 
@@ -25,13 +26,14 @@ class LoginHandler(LoginFormHandler):
     @allow_unauthenticated
     async def post(self) -> None:
         """Prove the person."""
-        name = self.get_body_argument("username", default="").strip()
+        name = self.get_body_argument("username", default="")
+        password = self.get_body_argument("password", default="", strip=False)
         try:
-            if not name or not self.get_body_argument("password", default="", strip=False):
+            if not (0 < len(name) <= LONGEST_NAME and 0 < len(password) <= LONGEST_PASSWORD):
                 raise UnauthenticatedError("Type your name and your password.")
-            await self.identity_provider.login(self, name, self.get_body_argument("password", strip=False))
-        except (SecureError, ValueError) as error:
-            self._show(error if isinstance(error, SecureError) else UnauthenticatedError(), name)
+            await self.identity_provider.login(self, name, password)
+        except SecureError as error:
+            self._show(error, name)
         else:
             self._redirect_safe(self.get_argument("next", default=self.base_url))
 
@@ -44,7 +46,7 @@ class LoginHandler(LoginFormHandler):
                 TEMPLATE,
                 next=self.get_argument("next", default=self.base_url),
                 message="" if error is None else error.public,
-                typed=name[:63],
+                typed=name[:LONGEST_NAME],
             )
         )
 

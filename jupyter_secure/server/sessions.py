@@ -26,6 +26,7 @@ from .upstream import Upstream
 # Set around the start of a kernel for a session, read when its channel is attached: the path below the root folder.
 NOTEBOOK: contextvars.ContextVar[str] = contextvars.ContextVar("jupyter_secure_notebook", default="")
 PATIENCE = 30.0  # seconds
+LONGEST_PATH = 1024  # what protocol.noun.NotebookPath admits
 _NOBODY = "A kernel starts only for a person who is logged in."
 _NOT_YOURS = "That kernel belongs to somebody else."
 
@@ -111,7 +112,7 @@ class Sessions:
         """Follow a notebook: renamed, or the first one to use a kernel that had none."""
         session = self._kernels.get(kernel)
         if session is not None and session.notebook == old != new:
-            session.notebook = new
+            session.notebook = new[:LONGEST_PATH]
             self._spawn(self._settle(session))
 
     def forget(self, kernel: str) -> None:
@@ -160,7 +161,7 @@ class Sessions:
             return KernelSession(kernel, person.name, person.ticket, before.notebook, report)
         if person is None:
             raise GuardError(_NOBODY)
-        return KernelSession(kernel, person.name, person.ticket, NOTEBOOK.get(), report)
+        return KernelSession(kernel, person.name, person.ticket, NOTEBOOK.get()[:LONGEST_PATH], report)
 
     async def _live(self, session: KernelSession, relay: KernelChannel) -> None:
         try:

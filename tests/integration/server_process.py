@@ -31,7 +31,16 @@ def free_port():
 class Server:
     """`python -m jupyter_server` in `folder`; `config` is Python text read as the person's own configuration."""
 
-    def __init__(self, folder, *arguments, config="", passphrase=PASSPHRASE, program="jupyter_server", vault=None):
+    def __init__(
+        self,
+        folder,
+        *arguments,
+        config="",
+        passphrase=PASSPHRASE,
+        program="jupyter_server",
+        vault=None,
+        ip="127.0.0.1",
+    ):
         self.folder = folder
         self.root = folder / "root"
         self.vault = vault or folder / "vault"
@@ -40,9 +49,9 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         for made in (self.root, folder / "vault", folder / "home"):
             made.mkdir(exist_ok=True)
-        self._process = self._start(program, arguments, config, passphrase)
+        self._process = self._start(program, arguments, config, passphrase, ip)
 
-    def _start(self, program, arguments, config, passphrase):
+    def _start(self, program, arguments, config, passphrase, ip):
         enabled = self.folder / "etc" / "jupyter_server_config.d"
         enabled.mkdir(parents=True, exist_ok=True)
         shutil.copy(SERVER_CONFIG, enabled)
@@ -64,7 +73,7 @@ class Server:
             with self.log_path.open("wb") as log:
                 return subprocess.Popen(
                     [
-                        *(sys.executable, "-m", program, "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+                        *(sys.executable, "-m", program, "--no-browser", "--allow-root", f"--ip={ip}"),
                         f"--port={self.port}",
                         "--ServerApp.port_retries=0",
                         f"--ServerApp.root_dir={self.root}",

@@ -10,7 +10,7 @@ import pytest
 import requests
 import websocket
 
-from tests.integration.server_process import PASSPHRASE, STAND_IN, Browser, Server
+from tests.integration.server_process import PASSPHRASE, PASSWORD, REPOSITORY, STAND_IN, Browser, Server
 
 pytestmark = pytest.mark.slow
 
@@ -385,4 +385,26 @@ def test_a_vault_inside_the_root_folder_is_refused(tmp_path):
 def test_without_a_vault_the_server_does_not_start(tmp_path):
     server = Server(tmp_path, config=CONFIG, vault=tmp_path / "missing")
     assert server.status() == 1
-    assert "jupyter-secure does not start" in server.log
+    assert "jupyter-secure does not start: The broker did not start" in server.log
+
+
+def test_listening_beyond_this_computer_without_encryption_is_refused(tmp_path):
+    server = Server(tmp_path, config=CONFIG, ip="0.0.0.0")  # refused before it listens
+    assert server.status() == 1
+    assert "passwords would travel in the clear" in server.log
+
+
+def test_with_the_administrators_settings_a_switched_off_extension_opens_nothing(tmp_path):
+    settings = json.loads((REPOSITORY / "jupyter-config" / "admin-config" / "jupyter_server_config.json").read_text())
+    administrators = "".join(f"c.ServerApp.{name} = {value!r}\n" for name, value in settings["ServerApp"].items())
+    server = Server(tmp_path, "--ServerApp.jpserver_extensions={'jupyter_secure': False}", config=administrators)
+    try:
+        browser = Browser(server.wait_until_ready())
+        assert "jupyter_secure | extension was successfully linked" not in server.log
+        assert browser.get("/api/contents").status_code == 403
+        assert browser.post("/api/kernels", json={}).status_code == 403
+        answer = browser.post("/login", data={"username": "ann", "password": PASSWORD}, allow_redirects=False)
+        assert answer.status_code in {403, 500}
+        assert browser.get("/api/contents").status_code == 403
+    finally:
+        server.stop()

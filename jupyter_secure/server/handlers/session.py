@@ -7,6 +7,7 @@ from typing import Literal
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.grant import GuardReport
 from jupyter_secure.protocol.messages import State, StateReply
 from jupyter_secure.protocol.noun import Noun
@@ -43,7 +44,10 @@ class SessionHandler(SecureHandler):
         self.reply(await self._state())
 
     async def _state(self) -> SessionState:
-        session = await self.identity_provider.whoami(self, self.ticket)
+        try:
+            session = await self.identity_provider.whoami(self, self.ticket)
+        except SecureError as error:
+            raise RefusalError(error) from None
         kernel = self.kernel_session
         return SessionState(
             user=session.principal,

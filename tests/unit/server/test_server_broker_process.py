@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_secure.protocol.errors import UnavailableError
+from jupyter_secure.protocol.errors import InstallationError, UnavailableError
 from jupyter_secure.protocol.messages import State
 from jupyter_secure.server import broker_process, opening
 from jupyter_secure.server.broker_process import BrokerProcess, clean_environment
@@ -155,7 +155,7 @@ async def test_stop_ends_a_broker_that_does_not_listen(make, monkeypatch):
 
 async def test_a_broker_that_cannot_start_is_reported(make, tmp_path):
     process = make(vault=tmp_path / "missing")
-    with pytest.raises(UnavailableError):
+    with pytest.raises(InstallationError, match="did not start"):
         process.open()
 
 

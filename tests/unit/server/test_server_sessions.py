@@ -207,6 +207,12 @@ async def test_a_kernel_without_a_notebook_takes_the_first_one(sessions, attach,
     assert upstream.of(MoveKernel) == [MoveKernel(grant="g-0", notebook="first.ipynb")]
 
 
+async def test_a_path_beyond_the_protocols_length_is_cut_and_not_sent_to_be_dropped(sessions, attach, upstream):
+    attach(notebook="n" * 5000)
+    await settle()
+    assert len(upstream.of(OpenKernel)[0].notebook) == 1024
+
+
 async def test_notebooks_of_others_are_not_found(sessions, attach):
     attach()
     assert sessions.of_notebook("bob", "a.ipynb") is None
