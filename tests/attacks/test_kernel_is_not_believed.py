@@ -46,9 +46,9 @@ def test_the_smallest_request_is_accepted(kind):
 def test_a_kernel_cannot_claim_anything_about_itself(kind, claim):
     with pytest.raises(msgspec.ValidationError, match="unknown field"):
         msgspec.json.decode(datagram(kind, **{claim: CLAIMS[claim]}), type=ToRelay)
+    beside = msgspec.json.encode({**msgspec.json.decode(datagram(kind)), claim: CLAIMS[claim]})
     with pytest.raises(msgspec.ValidationError, match="unknown field"):
-        whole = msgspec.json.decode(datagram(kind))
-        msgspec.json.decode(msgspec.json.encode({**whole, claim: CLAIMS[claim]}), type=ToRelay)
+        msgspec.json.decode(beside, type=ToRelay)
 
 
 @pytest.mark.parametrize("kind", RELAYS_ALONE, ids=lambda kind: kind.__name__)
