@@ -34,8 +34,13 @@ def domain_of(view: ViewSpec, version: DatasetVersion, terms: DatasetTerms) -> D
 
 def _column(terms: DatasetTerms, name: str, arrow_type: str) -> ColumnDomain:
     if name in terms.keys:
-        return CategoryDomain(name=name, keys=tuple(str(key) for key in terms.keys[name]))
+        return CategoryDomain(name=name, keys=tuple(_text(key) for key in terms.keys[name]))
     lower, upper = (float(bound) for bound in terms.bounds[name])
     given = terms.resolution.get(name)
     resolution = float(given) if given else default_resolution(lower, upper, arrow_type)
     return NumberDomain(name=name, lower=lower, upper=upper, resolution=resolution)
+
+
+def _text(key: str | int | bool) -> str:
+    # Categories are compared as text, and columns of booleans say `true` and `false`.
+    return str(key).lower() if isinstance(key, bool) else str(key)

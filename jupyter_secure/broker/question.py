@@ -33,11 +33,12 @@ from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.broker.views.dp.answer import forecast
 from jupyter_secure.broker.views.dp.bind import asked_columns, bind
 from jupyter_secure.broker.views.dp.domain import describe, facts
+from jupyter_secure.broker.views.dp.job import FAILED
 from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
 from jupyter_secure.protocol import sealing
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.dpdomain import DpDomain, needed_columns
-from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, RefusedError
+from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, RefusedError, SecureError
 from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Load, Query
 from jupyter_secure.protocol.query import Question, question_digest
 from jupyter_secure.protocol.queryread import read_question
@@ -63,6 +64,7 @@ class Questions:
         self._vault = gate.vault
         self._ledger = ledger
         self._anchor_holds = False
+        self._anchoring = asyncio.Lock()
 
     async def ask(self, caller: Caller, wish: Query, deliver: Deliver) -> None:
         """Deliver the answer, or raise.
@@ -96,6 +98,7 @@ class Questions:
     def handle(self, caller: Caller, ruling: Ruling) -> Handle:
         """Return what crosses on the rung `dp`: what may be asked, never any data."""
         domain, budget = self._terms(ruling.view, ruling.version)
+        facts(domain)  # what the policy says of the columns must be sound before anything is offered
         self._set_caps(caller, ruling.view.dataset, budget)
         return Handle(
             dataset=ruling.view.dataset,
@@ -146,7 +149,11 @@ class Questions:
                 bounding_key=self._vault.keychain.bounding_key(ruling.version.digest),
             ),
         )
-        finished = await self._gate.pool.run(job)
+        try:
+            finished = await self._gate.pool.run(job)
+        except SecureError as error:
+            # One sentence for every failure after the charge: which one it was would be an answer without noise.
+            raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
         # (5a) One draw for one question, for ever.
         await asyncio.to_thread(self._ledger.attach, reserved, finished.result)
         return msgspec.msgpack.decode(finished.result, type=DpResult), epsilon_of(priced.units, priced.budget.delta)
@@ -215,13 +222,15 @@ class Questions:
         self._ledger.set_cap(Scope("person", dataset, caller.principal.name), units_of(budget.person, budget.delta))
 
     async def _anchor(self) -> None:
-        header = Header(
-            time=self._vault.now(),
-            kind=Kind.LEDGER_ANCHORED,
-            outcome="done",
-            extra={"head": str(self._ledger.head())},
-        )
-        await self._vault.audit.record(header)
+        # One at a time, so that the last anchor in the log is the newest.
+        async with self._anchoring:
+            header = Header(
+                time=self._vault.now(),
+                kind=Kind.LEDGER_ANCHORED,
+                outcome="done",
+                extra={"head": str(self._ledger.head())},
+            )
+            await self._vault.audit.record(header)
 
     def _require_anchor(self) -> None:
         """Refuse every private question while the ledger is not the one that the log saw last."""

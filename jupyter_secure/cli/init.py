@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 from jupyter_secure.broker.keys import keyring
+from jupyter_secure.broker.store.folder import vault_path
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.protocol.errors import InstallationError
 
 from .asking import read_new_secret
-from .vault import vault_path
 
 
 def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the vault; a keyring that cannot be used is said and changes nothing about the vault."""
-    path = vault_path(args)
+    path = vault_path(args.vault)
     passphrase = read_new_secret(args, "passphrase")
     with Vault.create(path, passphrase) as vault:
         remembered, sentence = _remember(vault.id, passphrase) if args.keyring else (False, "")

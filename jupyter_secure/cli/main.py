@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,10 +25,14 @@ SUBCOMMANDS = ("init", "seal", "datasets", "verify", "user", "policy", "audit", 
 def parser() -> argparse.ArgumentParser:
     """Return the whole command line."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--vault", metavar="PATH", help="the vault's folder (default: ~/.local/share/jupyter-secure/vault)")
+    common.add_argument(
+        "--vault", metavar="PATH", help="the vault's folder (default: ~/.local/share/jupyter-secure/vault)"
+    )
     common.add_argument("--json", action="store_true", help="print JSON for programs")
     common.add_argument("--yes", action="store_true", help="answer every question with its safe default")
-    common.add_argument("--password-stdin", action="store_true", help="read the passphrase from standard input, not the terminal")
+    common.add_argument(
+        "--password-stdin", action="store_true", help="read the passphrase from standard input, not the terminal"
+    )
     root = argparse.ArgumentParser(prog="jupyter secure", description="Sensitive data in ordinary notebooks.")
     root.add_argument("--version", action="version", version=__version__)
     subparsers = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -47,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped. Nothing was left half done.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _complain(error: SecureError, *, as_json: bool) -> None:

@@ -9,21 +9,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from pathlib import Path
 
 from jupyter_secure.broker.keys import keyring
+from jupyter_secure.broker.store.folder import vault_path
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.protocol.errors import InstallationError, SecureError
 from jupyter_secure.protocol.record import Personal
 
 from .asking import read_secret
-
-DEFAULT = Path("~/.local/share/jupyter-secure/vault")
-
-
-def vault_path(args: argparse.Namespace) -> Path:
-    """Return the folder of the vault."""
-    return Path(args.vault or DEFAULT).expanduser()
 
 
 def open_vault(args: argparse.Namespace, *, unlock: bool = True) -> Vault:
@@ -33,7 +26,7 @@ def open_vault(args: argparse.Namespace, *, unlock: bool = True) -> Vault:
         InstallationError: there is none.
         UnlockError: the passphrase is another one.
     """
-    vault = Vault.open_locked(vault_path(args))
+    vault = Vault.open_locked(vault_path(args.vault))
     if unlock:
         try:
             _unlock(args, vault)

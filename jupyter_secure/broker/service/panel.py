@@ -93,10 +93,15 @@ def why(gate: Gate, caller: Caller, request: Why) -> WhyReply:
     reasons = tuple(reason for reason in decision.reasons if request.column in {None, reason.column})
     if not reasons:
         raise InvalidRequestError(f"`{request.dataset}` has no column of that name.")
+    near_misses = decision.near_misses
+    if request.column is not None:
+        one = Load(dataset=request.dataset, columns=(request.column,), purpose=request.purpose)
+        alone = gate.decide(caller, one)[1]
+        near_misses = alone.near_misses if alone else ()
     return WhyReply(
         dataset=request.dataset,
         rung=decision.view.rung if decision.view else Rung.DENY,
         reasons=reasons,
-        near_misses=decision.near_misses,
+        near_misses=near_misses,
         policy=decision.policy,
     )
