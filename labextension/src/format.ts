@@ -1,6 +1,6 @@
 /** Words and numbers as people read them. Pure: the time of now is an argument. */
 
-import type { Entry, Gauge, Offer } from './types.js';
+import type { ColumnOffer, Entry, Gauge, Offer } from './types.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -60,10 +60,13 @@ const TAGS: Record<string, string> = {
 export const tagText = (tag: string | null): string =>
   tag === null ? 'Not confirmed by a steward, hence left out' : (TAGS[tag] ?? tag);
 
-const TREATMENTS: Record<string, string> = { keep: 'as it is', dp: 'in answers' };
+const TREATMENTS: Record<string, string> = { keep: 'as it is', dp: 'answers only' };
 
 export const treatmentText = (treatment: string | null): string =>
   treatment === null ? 'left out' : (TREATMENTS[treatment] ?? treatment);
+
+export const whyQuestion = ({ name, treatment }: ColumnOffer): string =>
+  treatment === null ? `Why is ${name} left out?` : `Why does ${name} come as ${treatmentText(treatment)}?`;
 
 export function offerSummary(offer: Offer): string {
   const outside = offer.columns.filter(column => column.treatment === null).length;
@@ -84,10 +87,10 @@ const KINDS: Record<string, string> = {
   'policy.applied': 'Policy applied',
   'kernel.started': 'Kernel started',
   'kernel.stopped': 'Kernel stopped',
-  'load.decided': 'Load asked for',
+  'load.decided': 'Load requested',
   'load.delivered': 'Load delivered',
   'load.failed': 'Load',
-  'query.decided': 'Query asked',
+  'query.decided': 'Query requested',
   'query.answered': 'Query answered',
   'query.failed': 'Query',
   'ledger.anchored': 'Budget anchored',

@@ -107,12 +107,15 @@ export function draw(graph: Graph, size: NodeSize): Drawing | null {
   return { width, height, size, nodes, edges };
 }
 
+/** What a node is called in words; a label often says what kind it is. */
+export const nodeName = ({ kind, label }: Node): string => (label.includes(kind) ? label : `${kind} ${label}`);
+
 /** The graph as sentences, one for each edge. */
 export function edgeSentences(graph: Graph): string[] {
   const nodes = new Map(graph.nodes.map(node => [node.id, node]));
   const name = (id: string): string => {
     const node = nodes.get(id);
-    return node ? `${node.kind} ${node.label}` : id;
+    return node ? nodeName(node) : id;
   };
   return graph.edges.map(
     edge => `${name(edge.source)} went into ${name(edge.target)}: ${assertionText(edge.assertion)}`

@@ -45,7 +45,7 @@ test('an outcome that is not known is not shown as permitted', () => {
 
 test('news tell how many and the last', () => {
   const news = format.newsSentence([read(entry(2, { outcome: 'refused' })), read(entry(1))]);
-  assert.equal(news, '2 new log entries. Last: Load asked for patients, refused.');
+  assert.equal(news, '2 new log entries. Last: Load requested patients, refused.');
 });
 
 test('a spent share stays inside the meter, and is absent where it is not shown', () => {

@@ -52,8 +52,8 @@ test('nothing is drawn of nothing or of too much', () => {
 
 test('the sentences say who vouches', () => {
   assert.deepEqual(edgeSentences(graph), [
-    'dataset patients v3 went into view masked view: attested by the broker',
-    'view masked view went into notebook a.ipynb: reported by the kernel'
+    'dataset patients v3 went into masked view: attested by the broker',
+    'masked view went into notebook a.ipynb: reported by the kernel'
   ]);
 });
 

@@ -97,6 +97,22 @@ test('an answer for the notebook before is dropped', async () => {
   assert.equal(server.asked.filter(name => name === 'datasets a.ipynb').length, 0);
 });
 
+test('a round of the notebook before that ends late starts no second round beside the new one', async () => {
+  const { server, model } = await shown();
+  let endOld = () => {};
+  server.gate = new Promise(resolve => (endOld = resolve));
+  const old = model.refresh();
+  let endNew = () => {};
+  server.gate = new Promise(resolve => (endNew = resolve));
+  const next = model.follow('b.ipynb');
+  endOld();
+  await old;
+  const asked = model.refresh();
+  assert.equal(server.asked.filter(name => name === 'session b.ipynb').length, 1);
+  endNew();
+  await Promise.all([next, asked]);
+});
+
 test('many events cost one round', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {
@@ -148,6 +164,23 @@ test('a broker that is away is asked again by and by, and only then', async () =
     mock.timers.tick(1);
     await settle();
     assert.ok(server.asked.includes('datasets a.ipynb'));
+    server.asked = [];
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(server.asked.length, 0);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('a broker that came back is not asked once more for having been away', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { server, model } = await shown();
+    server.vault = 'down';
+    await model.refresh();
+    server.vault = 'unlocked';
+    await model.refresh();
     server.asked = [];
     mock.timers.tick(60_000);
     await settle();

@@ -1,7 +1,7 @@
 """A real Chromium for tests: found on the computer, never downloaded, silent towards the network.
 
 `chromium()` gives a browser, `page()` a page that knows its faults: at the end of the block it fails if the page threw
-an error that nothing caught. Tests import this file by path (tests have no packages): see `tests/integration/conftest.py`.
+an error that nothing caught. Order of a test: `chromium`, `page`, `open_notebook`, `open_panel`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def page(
 
 
 def open_notebook(opened: Page, server: str, token: str, path: str, *, wait: float = 60) -> None:
-    """Open a notebook in JupyterLab and wait until its first cell is there; `server` ends with a slash, `wait` in seconds."""
+    """Open a notebook in JupyterLab and wait for its first cell; `server` ends with a slash, `wait` is in seconds."""
     opened.goto(f"{server}lab/tree/{path}?token={token}&reset", wait_until="domcontentloaded")
     opened.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=wait * 1000)
 

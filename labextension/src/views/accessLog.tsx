@@ -37,40 +37,44 @@ interface RowProps {
   me: string;
 }
 
-// Narrow, rows are laid out as small cards by the style sheet; the explicit roles keep them a table for screen readers.
+// Narrow, rows are laid out as small cards by the style sheet and empty cells vanish; the explicit roles and column
+// numbers keep them a table for screen readers.
 function Row({ entry, now, me }: RowProps): JSX.Element {
   const { header, personal } = entry;
   const who = personal === null ? 'erased' : personal.user !== me ? personal.user : null;
   return (
     <tr role="row" className={`jp-mod-${outcomeOf(entry)}`}>
-      <td role="cell" className="jp-Secure-logTime">
+      <td role="cell" aria-colindex={1} className="jp-Secure-logTime">
         <time dateTime={new Date(header.time).toISOString()} title={`Entry ${entry.seq}, ${fullTime(header.time)}`}>
           {shortTime(header.time, now)}
         </time>
       </td>
-      <td role="cell" className="jp-Secure-logWhat">
+      <td role="cell" aria-colindex={2} className="jp-Secure-logWhat">
         {kindText(header.kind)}
         {who && <span className="jp-Secure-quiet"> {who}</span>}
       </td>
-      <td role="cell" className="jp-Secure-logDataset">
+      <td role="cell" aria-colindex={3} className="jp-Secure-logDataset">
         {datasetText(header.dataset, header.version)}
       </td>
-      <td role="cell">{header.rung && <span className="jp-Secure-chip">{header.rung}</span>}</td>
+      <td role="cell" aria-colindex={4}>
+        {header.rung && <span className="jp-Secure-chip">{header.rung}</span>}
+      </td>
       <td
         role="cell"
+        aria-colindex={5}
         className="jp-Secure-number"
         data-unit={header.columns.length === 1 ? 'column' : 'columns'}
         title={header.columns.join(', ')}
       >
         {header.columns.length > 0 ? header.columns.length : ''}
       </td>
-      <td role="cell" className="jp-Secure-number" data-unit={header.rows === 1 ? 'row' : 'rows'}>
+      <td role="cell" aria-colindex={6} className="jp-Secure-number" data-unit={header.rows === 1 ? 'row' : 'rows'}>
         {header.rows?.toLocaleString()}
       </td>
-      <td role="cell" className="jp-Secure-logOutcome">
+      <td role="cell" aria-colindex={7} className="jp-Secure-logOutcome">
         <OutcomeMark entry={entry} />
       </td>
-      <td role="cell" className="jp-Secure-logReason">
+      <td role="cell" aria-colindex={8} className="jp-Secure-logReason">
         <Sentence text={reasonText(entry)} />
       </td>
     </tr>

@@ -2,7 +2,7 @@
 
 import { Fragment, type JSX, useCallback, useId, useState } from 'react';
 
-import { tagText, treatmentText } from '../format.js';
+import { tagText, treatmentText, whyQuestion } from '../format.js';
 import type { ColumnOffer, Offer, Why } from '../types.js';
 import { WhyColumn } from './why.js';
 
@@ -44,7 +44,7 @@ function Column({ column, ask }: ColumnProps): JSX.Element {
               className="jp-Secure-link"
               aria-expanded={open}
               aria-controls={id}
-              aria-label={`Why is ${column.name} ${treatmentText(column.treatment)}?`}
+              aria-label={whyQuestion(column)}
               onClick={() => setOpen(!open)}
             >
               why?

@@ -2,7 +2,7 @@
 
 import { type JSX, type KeyboardEvent, useId, useRef, useState } from 'react';
 
-import type { Drawing, NodeSize, PlacedNode } from '../layout.js';
+import { type Drawing, nodeName, type NodeSize, type PlacedNode } from '../layout.js';
 import type { Node } from '../types.js';
 
 const LEAST_SCALE = 0.66; // below this the letters are too small, and the picture scrolls instead
@@ -32,7 +32,7 @@ function GraphNode({ placed, size, current, chosen, choose, focused }: NodeProps
       role="button"
       tabIndex={current ? 0 : -1}
       aria-pressed={chosen}
-      aria-label={`${node.kind} ${node.label}`}
+      aria-label={nodeName(node)}
       onClick={choose}
       onFocus={focused}
       onKeyDown={press}
