@@ -41,7 +41,7 @@ class Confinement:
         self._keep, self._hidden = tuple(keep), hidden
         self._stack = contextlib.ExitStack()
         self.pid = 0
-        self.leash = -1
+        self._leash = -1
         try:
             self._prepare()
         except BaseException:
@@ -49,8 +49,15 @@ class Confinement:
             raise
 
     def close(self) -> None:
-        """Take the bait away and give the descriptors back; the leash is the caller's. Idempotent."""
+        """Take the bait away and give the descriptors back. Idempotent."""
         self._stack.close()
+        if self._leash >= 0:
+            os.close(self.hand_over_leash())
+
+    def hand_over_leash(self) -> int:
+        """Return the end of the pipe whose closing ends the kernel, for the caller to close; -1 if there is none."""
+        leash, self._leash = self._leash, -1
+        return leash
 
     def _prepare(self) -> None:
         self._bait = self._stack.enter_context(Bait(self._hidden, str(Path(LAUNCHER).parent)))
@@ -60,7 +67,7 @@ class Confinement:
         ours.setblocking(False)
         held = -1
         if self._plan.stack is Stack.LAUNCHER:
-            held, self.leash = os.pipe()
+            held, self._leash = os.pipe()
             self._stack.callback(os.close, held)
         ends = Ends(report=theirs.fileno(), keep=self._keep, leash=held)
         policy = seal_memory("policy", encode(self._plan, ends, self._bait.described, self._host.machine))

@@ -132,7 +132,7 @@ class GuardProvisioner(LocalProvisioner):
                     info = await super().launch_kernel(cmd, independent=True, **streams)  # (4)
                 finally:
                     os.close(log)
-                self._kernel = KernelProcess(self.process, walls.leash)
+                self._kernel = KernelProcess(self.process, walls.hand_over_leash())
                 self.report = await walls.settle(self.process.pid)
                 self._kernel.found(walls.pid)
                 self._demand_minimum(self.report)  # (5)
@@ -223,7 +223,11 @@ class GuardProvisioner(LocalProvisioner):
         if meeting is None:
             ours.close()
             return
-        await _finished(meeting.attach(self.kernel_id, ours, report, self._notebook))
+        try:
+            await _finished(meeting.attach(self.kernel_id, ours, report, self._notebook))
+        except BaseException:
+            ours.close()
+            raise
 
     async def measure(self) -> GuardReport | None:
         """Measure the running kernel again, from outside; None when there is none.

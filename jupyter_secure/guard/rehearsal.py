@@ -52,7 +52,7 @@ async def _start(stack: plan.Stack, host: Host, work: str) -> GuardReport:
             start_new_session=True,
         )
         os.close(log)
-        running = KernelProcess(process, walls.leash)
+        running = KernelProcess(process, walls.hand_over_leash())
         try:
             report = await walls.settle(process.pid)
             walls.release()

@@ -9,6 +9,7 @@ and shape give the same bytes. Instructions are classic BPF over `struct seccomp
 from __future__ import annotations
 
 import errno
+import functools
 import struct
 from dataclasses import dataclass
 
@@ -61,6 +62,7 @@ class Shape:
     private: bool
 
 
+@functools.cache
 def assemble(shape: Shape) -> bytes:
     """Return the filter as an array of `struct sock_filter`.
 

@@ -1,5 +1,3 @@
-import os
-
 import pytest
 
 from tests.attacks.confined import Ground, unavailable
@@ -7,17 +5,21 @@ from tests.attacks.confined import Ground, unavailable
 COMBINATIONS = [(level, who) for level in ("G3", "G2") for who in ("self", "person")]
 
 
-@pytest.fixture(scope="session", params=COMBINATIONS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
-def ground(request):
+@pytest.fixture(scope="session")
+def grounds():
+    """Each ground is made once, whatever the order of the tests."""
+    made = {}
+    yield made
+    for ground in made.values():
+        ground.close()
+
+
+@pytest.fixture(params=COMBINATIONS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+def ground(request, grounds):
     """A guarded kernel at each level, as whoever runs the tests and, where that is root, as an ordinary person too."""
     level, who = request.param
     if why := unavailable(level, who):
         pytest.skip(why)
-    ground = Ground(level, who)
-    yield ground
-    ground.close()
-
-
-@pytest.fixture
-def is_root(ground):
-    return os.getuid() == 0 and ground.who == "self"
+    if request.param not in grounds:
+        grounds[request.param] = Ground(level, who)
+    return grounds[request.param]

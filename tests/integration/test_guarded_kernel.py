@@ -1,0 +1,145 @@
+"""What people do in notebooks works behind the walls: run, complete, interrupt, restart, and the usual packages."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.confined import Ground, unavailable
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def grounds():
+    made = {}
+    yield made
+    for ground in made.values():
+        ground.close()
+
+
+@pytest.fixture(params=["G3", "G2"])
+def ground(request, grounds):
+    if why := unavailable(request.param, "self"):
+        pytest.skip(why)
+    if request.param not in grounds:
+        grounds[request.param] = Ground(request.param, "self")
+    return grounds[request.param]
+
+
+@pytest.fixture
+def private(grounds):
+    """The kernel with namespaces of its own; some things need its network or its `connect`."""
+    if why := unavailable("G3", "self"):
+        pytest.skip(why)
+    if "G3" not in grounds:
+        grounds["G3"] = Ground("G3", "self")
+    return grounds["G3"]
+
+
+WORKS = {
+    "numpy, pandas and Parquet in the work folder": """
+import numpy, pandas
+frame = pandas.DataFrame({"a": numpy.arange(1000)})
+frame.to_parquet("frame.parquet")
+print(pandas.read_parquet("frame.parquet").a.sum())
+""",
+    "pyarrow threads": "import pyarrow.compute as c, pyarrow as p; print(c.sum(p.array(range(10))).as_py())",
+    "polars": "import polars; print(polars.DataFrame({'a': [1, 2]}).sum().item())",
+    "widgets": "import ipywidgets; print(type(ipywidgets.IntProgress(value=3)).__name__)",
+    "the shell": "out = !echo shell\nprint(out[0])",
+    "a subprocess": "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'print(1)']))",
+    "temporary files": "import tempfile\nwith tempfile.NamedTemporaryFile() as f: f.write(b'x'); print(f.name)",
+    "multiprocessing by fork": """
+import multiprocessing
+with multiprocessing.get_context("fork").Pool(2) as pool: print(pool.map(abs, [-1, -2]))
+""",
+    "multiprocessing by spawn": """
+import multiprocessing
+with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.map(abs, [-1, -2]))
+""",
+    "threads": "import concurrent.futures as f\nwith f.ThreadPoolExecutor(4) as p: print(sum(p.map(abs, [-1])))",
+    "shared memory": """
+from multiprocessing import shared_memory
+block = shared_memory.SharedMemory(create=True, size=64); print(block.size >= 64); block.close(); block.unlink()
+""",
+    "asyncio in a cell": "import asyncio\nawait asyncio.sleep(0.01)\nprint('slept')",
+    "copying with metadata": "import shutil; print(shutil.copy2('data.csv', 'copy.csv'))",
+    "who am I": "import getpass, os; print(getpass.getuser() or os.getuid())",
+    "processor count": "import os; print(os.cpu_count() > 0)",
+    "psutil on itself": "import psutil; print(psutil.Process().memory_info().rss > 0)",
+    "history": "%history -n 1",
+    "our own package": "import jupyter_secure; print(jupyter_secure.__version__)",
+}
+
+
+@pytest.mark.parametrize("what", WORKS)
+def test_it_works(ground, what):
+    answer = ground.ask("run", kernel=ground.kernel, code=WORKS[what], timeout=60)
+    assert answer["status"] == "ok", answer["text"]
+    assert answer["text"].strip()
+
+
+WORKS_PRIVATE = {
+    "a server of one's own on loopback": """
+import http.server, threading, urllib.request
+server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+threading.Thread(target=server.handle_request, daemon=True).start()
+try:
+    urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/")
+except urllib.error.HTTPError as error:
+    print(error.code)
+""",
+    "multiprocessing by forkserver": """
+import multiprocessing
+with multiprocessing.get_context("forkserver").Pool(1) as pool: print(pool.map(abs, [-1, -2]))
+""",
+    "a private temporary folder": "open('/tmp/mine', 'w').write('x'); import os; print(os.listdir('/tmp'))",
+}
+
+
+@pytest.mark.parametrize("what", WORKS_PRIVATE)
+def test_it_works_with_namespaces_of_its_own(private, what):
+    answer = private.ask("run", kernel=private.kernel, code=WORKS_PRIVATE[what], timeout=60)
+    assert answer["status"] == "ok", answer["text"]
+
+
+def test_matplotlib_draws(ground):
+    pytest.importorskip("matplotlib")
+    code = "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.savefig('plot.png'); print('drawn')"
+    assert "drawn" in ground.inside(code)
+    assert (ground.work / "plot.png").stat().st_size > 1000
+
+
+def test_a_name_is_completed(ground):
+    ground.inside("a_long_name_of_mine = 1")
+    assert "a_long_name_of_mine" in ground.ask("complete", kernel=ground.kernel, code="a_long_na")["matches"]
+
+
+def test_a_cell_is_interrupted_and_the_kernel_keeps_its_state(ground):
+    ground.inside("kept = 42")
+    answer = ground.ask("interrupt", kernel=ground.kernel, code="import time; time.sleep(60)")
+    assert (answer["status"], "KeyboardInterrupt" in answer["text"]) == ("error", True)
+    assert ground.inside("print(kept)").strip() == "42"
+
+
+def test_a_program_started_by_a_cell_is_interrupted_with_it(ground):
+    answer = ground.ask("interrupt", kernel=ground.kernel, code="import os; print('ended', os.system('sleep 60'))")
+    assert "ended" in answer["text"]
+
+
+def test_a_restart_gives_a_fresh_kernel_on_the_same_sockets_with_a_fresh_channel(ground):
+    started = ground.ask("start")
+    kernel = started["kernel"]
+    ground.ask("run", kernel=kernel, code="gone = 1; import os; before = os.environ['JUPYTER_SECURE_CHANNEL']")
+    attached = ground.ask("restart", kernel=kernel)["attached"]
+    assert [entry[0] for entry in attached].count(kernel) == 2
+    assert "NameError" in ground.ask("run", kernel=kernel, code="print(gone)")["text"]
+    assert ground.ask("report", kernel=kernel)["level"] == ground.level
+    assert kernel in ground.ask("stop", kernel=kernel)["detached"]
+
+
+def test_a_kernel_that_dies_leaves_no_folder_once_it_is_stopped(ground):
+    started = ground.ask("start")
+    assert Path(started["folder"]).is_dir()
+    ground.ask("stop", kernel=started["kernel"])
+    assert not Path(started["folder"]).exists()

@@ -1,0 +1,164 @@
+"""The provisioner refuses rather than going on with less, and leaves nothing behind when it does."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from traitlets.config import Config
+
+from jupyter_secure.guard import level, probe
+from jupyter_secure.guard.plan import Stack
+from jupyter_secure.guard.provisioner import GuardProvisioner, is_ipykernel
+from jupyter_secure.protocol.errors import GuardError
+
+NOTHING = probe.Bubblewrap("", works=False, why="bubblewrap is not installed", cure="install it")
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    work = tmp_path / "work"
+    work.mkdir()
+    return tmp_path
+
+
+def manager(program="/bin/sleep", minimum="G2", **traits):
+    config = Config({"GuardProvisioner": {"minimum": minimum, **traits}})
+    made = AsyncKernelManager(kernel_name="python3", config=config)
+    spec = KernelSpec(argv=[program, "30"], display_name="sleep", language="none", resource_dir="")
+    spec.metadata = {"kernel_provisioner": {"provisioner_name": "jupyter-secure", "config": {}}}
+    made._kernel_spec = spec
+    return made
+
+
+def left_behind(folder):
+    return [path for path in folder.iterdir() if path.name.startswith("jsec-")]
+
+
+def open_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def shown(pid, file):
+    path = Path(f"/proc/{pid}/{file}")
+    return path.read_text() if path.exists() else ""
+
+
+async def start(made, temporary):
+    await made.start_kernel(cwd=str(temporary / "work"))
+
+
+@pytest.mark.parametrize("traits", [{}, {"launcher_only": True}])
+async def test_a_program_of_another_language_is_guarded_too(temporary, traits):
+    made = manager(**traits)
+    before = open_descriptors()
+    await start(made, temporary)
+    report = made.provisioner.report
+    assert report.level.reaches(report.level.G2)
+    pid = made.provisioner._kernel.pid
+    assert shown(pid, "cmdline") == "/bin/sleep\x0030\x00"
+    assert "Seccomp:\t2" in shown(pid, "status")
+    await made.shutdown_kernel(now=True)
+    assert left_behind(temporary) == []
+    assert shown(pid, "cmdline") == ""
+    assert open_descriptors() <= before + 1
+
+
+async def test_a_host_that_cannot_reach_the_minimum_refuses_with_the_cure(temporary, monkeypatch):
+    weak = probe.Host("linux", "x86_64", 7, seccomp=True, bubblewrap=NOTHING)
+    monkeypatch.setattr(probe, "host", lambda: weak)
+    with pytest.raises(GuardError, match=r"G3 is required.*install it"):
+        await start(manager(minimum="G3"), temporary)
+    assert left_behind(temporary) == []
+
+
+@pytest.mark.parametrize("minimum", ["G2", "G0"])
+async def test_a_host_without_walls_starts_nothing(temporary, monkeypatch, minimum):
+    none = probe.Host("linux", "riscv64", 0, seccomp=False, bubblewrap=NOTHING)
+    monkeypatch.setattr(probe, "host", lambda: none)
+    with pytest.raises(GuardError, match="was not started"):
+        await start(manager(minimum=minimum), temporary)
+
+
+async def test_a_canary_that_got_out_stops_the_kernel_before_it_runs(temporary, monkeypatch):
+    assess = level.assess
+    monkeypatch.setattr(level, "assess", lambda abi, canaries, *rest: assess(abi, {**canaries, "tcp": False}, *rest))
+    made = manager()
+    with pytest.raises(GuardError, match=r"measured as G1.*`tcp` was not stopped"):
+        await start(made, temporary)
+    assert left_behind(temporary) == []
+    assert not made.has_kernel
+
+
+async def test_walls_that_cannot_be_built_are_said_and_nothing_is_left(temporary, monkeypatch):
+    broken = temporary / "bwrap"
+    broken.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+    broken.chmod(0o755)
+    host = probe.Host(
+        "linux", os.uname().machine, 7, seccomp=True, bubblewrap=probe.Bubblewrap(str(broken), works=True)
+    )
+    monkeypatch.setattr(probe, "host", lambda: host)
+    before = open_descriptors()
+    with pytest.raises(GuardError, match="could not be built") as caught:
+        await start(manager(), temporary)
+    assert "broken" in caught.value.detail
+    assert left_behind(temporary) == []
+    assert open_descriptors() <= before + 1
+
+
+async def test_a_folder_that_cannot_be_given_leaves_nothing(temporary):
+    made = manager()
+    with pytest.raises(GuardError, match="temporary files"):
+        await made.start_kernel(cwd=str(temporary))
+    assert left_behind(temporary) == []
+
+
+async def test_a_host_that_refuses_the_channel_stops_the_start(temporary):
+    class Refusing:
+        root, hidden = "", ()
+
+        def attach(self, *_):
+            raise GuardError("not yours")
+
+        def detach(self, kernel_id):
+            pass
+
+    made = manager()
+    object.__setattr__(made, "secure_host", Refusing())
+    with pytest.raises(GuardError, match="not yours"):
+        await start(made, temporary)
+    assert left_behind(temporary) == []
+    assert not made.has_kernel
+
+
+def test_settings_in_a_kernelspec_do_not_lower_the_walls():
+    made = manager()
+    stanza = {"minimum": "G0", "launcher_only": True, "max_processes": 10**6}
+    provisioner = GuardProvisioner(kernel_id="a", kernel_spec=made.kernel_spec, parent=made, **stanza)
+    assert (provisioner.minimum, provisioner.launcher_only) == ("G2", False)
+    assert provisioner.max_processes < 10**6
+
+
+def test_the_launcher_alone_can_be_asked_for_and_never_more_than_the_host_has():
+    made = manager(launcher_only=True)
+    provisioner = GuardProvisioner(kernel_id="a", kernel_spec=made.kernel_spec, parent=made)
+    works = probe.Host("linux", "x86_64", 7, True, probe.Bubblewrap("/b", works=True))
+    none = probe.Host("linux", "x86_64", 7, False, NOTHING)
+    assert provisioner._stack(works) is Stack.LAUNCHER
+    assert provisioner._stack(none) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["python3", "-m", "ipykernel_launcher", "-f", "x"], True),
+        (["python3", "-m", "ipykernel", "-f", "x"], True),
+        (["python3", "/x/ipykernel_launcher.py", "-f", "x"], True),
+        (["R", "--slave", "-e", "IRkernel::main()"], False),
+        (["python3", "-m", "bash_kernel", "-f", "x"], False),
+    ],
+)
+def test_only_ipykernel_gets_our_extension(command, expected):
+    assert is_ipykernel(command) is expected

@@ -1,0 +1,170 @@
+"""Each wall alone, in a process of its own: what it stops, and that the canaries can tell."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jupyter_secure.guard import probe
+from jupyter_secure.guard.bait import Bait
+from jupyter_secure.guard.confinement import LAUNCHER
+
+FOLDER = str(Path(LAUNCHER).parent)
+
+
+def isolated(code, *arguments):
+    """Run code as the launcher runs: isolated, without the project; `wall` is importable."""
+    head = f"import sys; sys.path.append({FOLDER!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", head + code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_walls_load_without_the_project_and_load_little():
+    loaded = isolated("from wall import steps; print(*sys.modules)").split()
+    assert not [name for name in loaded if name.startswith("jupyter_secure")]
+    assert not set(loaded) & {"json", "re", "socket", "pathlib", "subprocess", "site", "typing"}
+
+
+def test_a_file_in_the_current_folder_does_not_stand_in_for_a_module(tmp_path):
+    (tmp_path / "marshal.py").write_text("raise SystemExit('hijacked')")
+    (tmp_path / "ctypes.py").write_text("raise SystemExit('hijacked')")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", LAUNCHER],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "usage" in done.stderr) == (126, True)
+
+
+def test_the_canaries_get_out_where_there_is_no_wall(tmp_path):
+    with Bait([str(tmp_path.parent)], str(tmp_path)) as bait:
+        code = """
+import json, os
+from wall import canaries
+print(json.dumps(canaries.attempt(json.loads(sys.argv[1]), os.uname().machine)))
+"""
+        stopped = json.loads(isolated(code, json.dumps(bait.described)))
+        touched = bait.touched()
+    reached = {name for name, held in stopped.items() if not held}
+    assert {
+        "tcp",
+        "udp",
+        "unix_path",
+        "unix_abstract",
+        "secret_read",
+        "secret_write",
+        "secret_chmod",
+        "folder_list",
+    } <= reached
+    assert {"secret_truncate", "folder_write", "code_write", "hidden", "environ", "signal", "prlimit"} <= reached
+    assert {"tcp", "udp", "unix_path", "unix_abstract", "secret_truncate", "folder_write", "code_write"} <= touched
+
+
+def test_the_bait_is_gone_afterwards(tmp_path):
+    with Bait([], str(tmp_path)) as bait:
+        folder = bait.folder
+        assert bait.touched() == set()
+    assert not folder.exists()
+
+
+def test_a_changed_mode_is_seen_from_outside(tmp_path):
+    with Bait([], str(tmp_path)) as bait:
+        (bait.folder / "secret").chmod(0o644)
+        assert bait.touched() == {"secret_chmod"}
+
+
+@pytest.mark.skipif(not probe.host().landlock, reason="LOUD SKIP, this kernel has no Landlock")
+def test_landlock_gives_what_is_named_and_nothing_else(tmp_path):
+    for name in ("read", "write", "none"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    code = f"""
+import os
+from wall import landlock, process
+process.no_new_privileges()
+rules = [({str(tmp_path / "read")!r}, "ro"), ({str(tmp_path / "write")!r}, "rw"), ("/missing", "rw")]
+landlock.restrict(rules, network=False)
+for name in ("read", "write", "none"):
+    for mode in ("r", "a"):
+        try:
+            open(os.path.join({str(tmp_path)!r}, name, "file"), mode).close()
+            print(name, mode)
+        except OSError:
+            pass
+"""
+    assert isolated(code).splitlines() == ["read r", "write r", "write a"]
+
+
+def test_capabilities_are_gone_for_ever_and_only_named_descriptors_stay():
+    if os.getuid() != 0:
+        pytest.skip("needs capabilities to give up")
+    code = """
+import os
+from wall import process
+kept, lost = os.open("/dev/null", 0), os.open("/dev/null", 0)
+process.close_all_but([kept])
+process.drop_capabilities()
+print(open("/proc/self/status").read())
+print("open", [fd for fd in range(3, 20) if os.path.exists(f"/proc/self/fd/{fd}")], kept)
+"""
+    said = isolated(code)
+    for field in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert f"{field}:\t0000000000000000" in said
+    kept = said.split("open ")[1].split()
+    assert kept[-1] in kept[0]
+
+
+def test_the_supervisor_ends_what_detached_and_hands_on_the_exit_status():
+    mark = f"orphan-{os.getpid()}-{time.monotonic_ns()}"
+    code = f"""
+import os, subprocess, sys
+from wall import supervisor
+supervisor.split(0)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", {mark!r}], start_new_session=True)
+os._exit(7)
+"""
+    head = f"import sys; sys.path.append({FOLDER!r})\n"
+    reading, writing = os.pipe()
+    done = subprocess.run([sys.executable, "-I", "-c", head + code], stdin=reading, timeout=30, check=False)
+    os.close(reading)
+    os.close(writing)
+    assert done.returncode == 7
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if mark.encode() in _read(path)]
+
+
+def test_the_supervisor_ends_the_kernel_when_its_leash_is_let_go():
+    reading, writing = os.pipe()
+    code = f"""
+from wall import supervisor
+supervisor.split({reading})
+import time
+time.sleep(300)
+"""
+    head = f"import sys; sys.path.append({FOLDER!r})\n"
+    process = subprocess.Popen([sys.executable, "-I", "-c", head + code], pass_fds=[reading])
+    os.close(reading)
+    time.sleep(0.3)
+    assert process.poll() is None
+    os.close(writing)
+    assert process.wait(10) == 1
+
+
+def _read(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
