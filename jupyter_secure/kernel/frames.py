@@ -39,9 +39,9 @@ def to_pandas(table: pa.Table) -> Any:
 def to_polars(table: pa.Table) -> Any:
     """Return a `polars.DataFrame`."""
     try:
-        import polars
+        import polars as pl
     except ImportError:
         raise InstallationError(
             "polars is not installed in this kernel. Install it there, or choose `--frame pandas`."
         ) from None
-    return polars.from_arrow(table)
+    return pl.from_arrow(table)

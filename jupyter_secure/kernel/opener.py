@@ -5,7 +5,7 @@ cut short, a wrong key or a wrong `info` is an `IntegrityError`, and nothing of 
 files are read only when they are sealed, so that their content cannot change while it is read.
 
 Steps of `open_view`: check the descriptor -> unwrap the content key -> decrypt frames straight into Arrow's buffers ->
-last frame -> compare rows and size -> nothing may follow.
+bring short columns to the form in which they are shown -> last frame -> compare rows and size -> nothing may follow.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jupyter_secure.protocol.errors import IntegrityError, WireError, from_wire
 from jupyter_secure.protocol.sealing import CONTEXT, FRAME, HEADER, TAG, TRAILER, Frame, nonce
 from jupyter_secure.protocol.wire import SEALS
+
+from .expand import expand, shown_schema
 
 LIMIT = 1 << 40
 PAUSE = 200  # milliseconds
@@ -185,18 +187,18 @@ def open_view(
     batches, rows = [], 0
     try:
         with pa.ipc.open_stream(pa.PythonFile(frames, "r")) as reader:
+            shown = shown_schema(reader.schema)
             for batch in reader:
-                batches.append(batch)
+                batches.append(expand(batch, shown))
                 rows += batch.num_rows
                 if progress:
                     progress(rows)
-            schema = reader.schema
     except pa.ArrowInvalid as error:
         raise IntegrityError(BROKEN, detail=type(error).__name__) from None
     frames.finish()
     if frames.trailer != (rows, frames.size):
         raise IntegrityError(BROKEN, detail="rows or bytes differ from the trailer")
-    return pa.Table.from_batches(batches, schema)
+    return pa.Table.from_batches(batches, shown)
 
 
 def _check(fd: int) -> None:

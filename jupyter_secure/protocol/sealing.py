@@ -39,3 +39,9 @@ def nonce(number: int, frame: Frame) -> bytes:
 def bind(grant: str, request: str, decision: str) -> str:
     """Return the `info` that ties one stream to the grant, the request and the digest of the decision behind it."""
     return canonical({"decision": decision, "grant": grant, "request": request}).decode()
+
+
+# A column may travel shorter than it is shown. Run-end encoding is Arrow's own; a token of 16 hex characters travels as
+# uint64 in big-endian order of its characters, marked in the field's metadata.
+ENCODING = b"jupyter-secure"
+HEX = b"hex"

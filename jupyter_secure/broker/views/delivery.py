@@ -1,10 +1,10 @@
 """Seals an Arrow stream to one kernel while it is being made.
 
-Promises: what leaves the worker is ciphertext for the kernel's key alone; the last frame says how many rows and bytes the
-whole has, or that it broke off; the digest covers every frame and costs one hash of 16 bytes per frame.
+Promises: what leaves the worker is ciphertext for the kernel's key alone; the last frame says how many rows and bytes
+the whole has, or that it broke off; the digest covers every frame and costs one hash of 16 bytes per frame.
 
 Why a pipe and not a finished memory file: the kernel decrypts while the worker still masks, no second copy of the view
-exists, and a slow reader holds the worker back instead of filling memory. A small table goes into a sealed memory file.
+exists, and a slow reader holds the worker back instead of filling memory. A small table goes into a memory file.
 
 Steps: wrap a fresh content key (HPKE) -> frames -> trailer.
 """

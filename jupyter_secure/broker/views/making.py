@@ -3,8 +3,8 @@
 Promises: constant memory, because at most three batches exist at a time (one being read, one being masked, one being
 sealed); a failure in the middle ends the stream with an authenticated mark, so the kernel shows nothing of it.
 
-Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch: mask here, while a second thread
-seals the batch before it and polars reads the next -> trailer.
+Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch: mask here, while a second
+thread seals the batch before it and polars reads the next -> trailer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jupyter_secure.protocol.errors import CancelledError, SecureError
 
 from .delivery import Sealer, into
 from .jobs import Begun, Finished, Report
-from .mask.interface import Mask, choose
+from .mask.interface import Mask, choose, field
 from .plan import ViewPlan
 from .scan import Scan
 
@@ -35,7 +35,7 @@ def make(plan: ViewPlan, out: int, report: Report) -> Finished:
     try:
         masks = choose_masks(plan, scan.types)
         report(Begun(seal=sealer.seal))
-        rows = _stream(plan, scan, masks, sealer, report)
+        rows = _stream(scan, masks, sealer, report)
         return Finished(rows=rows, size=sealer.size, digest=sealer.finish(rows))
     except BrokenPipeError:
         raise CancelledError(detail="the kernel closed the view") from None
@@ -52,8 +52,8 @@ def choose_masks(plan: ViewPlan, types: dict[str, pa.DataType]) -> dict[str, Mas
     return {column.name: choose(column.treatment, types[column.name], keys.get(column.name)) for column in plan.columns}
 
 
-def _stream(plan: ViewPlan, scan: Scan, masks: dict[str, Mask], sealer: Sealer, report: Report) -> int:
-    schema = pa.schema([(name, mask.type) for name, mask in masks.items()])
+def _stream(scan: Scan, masks: dict[str, Mask], sealer: Sealer, report: Report) -> int:
+    schema = pa.schema([field(name, mask) for name, mask in masks.items()])
     rows = 0
     with ThreadPoolExecutor(1) as second, pa.ipc.new_stream(pa.PythonFile(sealer, "w"), schema) as writer:
         before: Future[Any] | None = None

@@ -1,7 +1,7 @@
 """All that a worker needs to make one view, and nothing else.
 
-The gate fills a `ViewPlan` from a decision and sends it to a worker over their private socket. Promises: it holds keys of
-only the columns that `needed` names, so that a worker which is taken over can open no other column.
+The gate fills a `ViewPlan` from a decision and sends it to a worker over their private socket. Promises: it holds keys
+of only the columns that `needed` names, so that a worker which is taken over can open no other column.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
     info: bytes
     total: Count
     rows: tuple[RowFilter, ...] = ()
-    pseudonym_keys: dict[ColumnName, Key] = {}
+    pseudonym_keys: dict[ColumnName, Key] = msgspec.field(default_factory=dict)
 
 
 def needed(columns: tuple[ColumnView, ...], rows: tuple[RowFilter, ...]) -> frozenset[str]:

@@ -4,8 +4,8 @@ Promises: one job at a time in each worker; a worker that crashes, hangs or is c
 job fails with an error of our family; after `close` no process is left. A plan with keys is sent over the worker's
 private socket and nowhere else.
 
-Steps of `open`: wait for an idle worker -> make a pipe -> send the job with the writing end -> wait for the seal -> hand
-out the reading end; the rest of the job goes on beside. `ViewStream.finished` gives its outcome.
+Steps of `open`: make a pipe -> wait for an idle worker -> send the job with the writing end -> wait for the seal ->
+hand out the reading end; the rest of the job goes on beside. `ViewStream.finished` gives its outcome.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-from jupyter_secure.protocol.errors import (
-    FAMILY,
-    CancelledError,
-    SecureError,
-    UnavailableError,
-)
+from jupyter_secure.protocol.errors import FAMILY, CancelledError, SecureError, UnavailableError
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.wire import Channel, Codec, pair
 
-from .jobs import Begun, Failed, Finished, Ready, Working, WorkerReply
+from .jobs import Begun, Failed, Finished, Ready, WorkerReply, Working
 
+Outcome = TypeVar("Outcome")
 Progressed = Callable[[int], None]
 PIPE = 1 << 20
 START_TIMEOUT = 60.0
@@ -48,7 +45,8 @@ class _Process:
             command, stdin=quiet, stdout=quiet, stderr=quiet, env={}, pass_fds=[theirs.fileno()], cwd="/"
         )
         theirs.close()
-        self.channel: Channel[WorkerReply, Noun] = Channel(ours, Codec(WorkerReply))
+        codec: Codec[WorkerReply, Noun] = Codec(WorkerReply)  # type: ignore[arg-type]  # a union is no `type`
+        self.channel: Channel[WorkerReply, Noun] = Channel(ours, codec)
 
     async def ready(self) -> None:
         """Wait until the worker is warm."""
@@ -68,6 +66,18 @@ class _Process:
         self.process.kill()
         self.process.wait()
         self.channel.close()
+
+
+async def _outcome(task: asyncio.Task[Finished]) -> Finished:
+    # Awaiting the task itself would make the closing of the pool look like the cancelling of whoever waits.
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if task.cancelled():
+        raise UnavailableError(detail="the pool was closed, or the view cancelled")
+    return task.result()
 
 
 class ViewStream:
@@ -96,7 +106,7 @@ class ViewStream:
             SecureError: the view broke off; the kernel shows nothing of it.
         """
         try:
-            return await self._task
+            return await _outcome(self._task)
         finally:
             self.handed_over()
 
@@ -127,7 +137,7 @@ class WorkerPool:
         self._stall = stall
         self._idle: asyncio.Queue[_Process] = asyncio.Queue()
         self._alive: set[_Process] = set()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     async def start(self) -> None:
@@ -146,11 +156,12 @@ class WorkerPool:
         begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         task = self._spawn(self._work(plan, writing, progress, begun))
         try:
-            await asyncio.wait({task, begun}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {task, begun}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if begun.done():
                 return ViewStream(reading, begun.result(), task)
-            task.result()
-            raise SecureError(detail="the worker finished without a stream")
+            await _outcome(task)
+            raise SecureError(detail="the worker finished without a stream")  # noqa: TRY301 - closed below, as any
         except BaseException:
             os.close(reading)
             task.cancel()
@@ -162,7 +173,7 @@ class WorkerPool:
         Raises:
             SecureError: it failed; the class says why.
         """
-        return await self._spawn(self._work(job, None, progress, None))
+        return await _outcome(self._spawn(self._work(job, None, progress, None)))
 
     async def close(self) -> None:
         """Kill every worker; jobs under way fail."""
@@ -173,13 +184,13 @@ class WorkerPool:
         for process in list(self._alive):
             self._remove(process)
 
-    def _spawn(self, work: object) -> asyncio.Task[Finished]:
-        task: asyncio.Task[Finished] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task
 
-    def _forget(self, task: asyncio.Task[object]) -> None:
+    def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # seen: whoever wants the outcome awaits the stream
@@ -189,9 +200,7 @@ class WorkerPool:
     ) -> Finished:
         process = None
         try:
-            if self._closed:
-                raise UnavailableError(detail="the pool is closed")
-            process = await self._idle.get()
+            process = await self._take()
             await process.channel.send(job, () if out is None else (out,))
             if out is not None:
                 os.close(out)
@@ -211,6 +220,19 @@ class WorkerPool:
         if isinstance(reply, Failed):
             raise FAMILY.get(reply.code, SecureError)(detail=f"worker: {reply.kind}")
         return reply
+
+    async def _take(self) -> _Process:
+        if self._closed:
+            raise UnavailableError(detail="the pool is closed")
+        try:
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    process = await self._idle.get()
+                    if process.process.poll() is None:
+                        return process
+                    self._replace(process)  # it died while nobody used it
+        except TimeoutError:
+            raise UnavailableError("All workers are busy. Run the cell again in a moment.") from None
 
     async def _follow(
         self, process: _Process, progress: Progressed | None, begun: asyncio.Future[str] | None
@@ -239,7 +261,7 @@ class WorkerPool:
     def _replace(self, process: _Process) -> None:
         self._remove(process)
         if not self._closed:
-            self._spawn(self._add())
+            _ = self._spawn(self._add())
 
     def _remove(self, process: _Process) -> None:
         self._alive.discard(process)

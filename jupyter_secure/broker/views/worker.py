@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from .jobs import Begun, Failed, Handler, Job, WorkerReply
 
+# By default polars decodes as many row groups at once as it can, so the first rows come when nearly all are decoded,
+# and memory grows with the file. One ahead keeps the pipeline busy and memory flat.
+ROW_GROUPS_AHEAD = {"POLARS_ROW_GROUP_PREFETCH_SIZE": "1"}
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 
@@ -30,6 +33,7 @@ def main(arguments: list[str]) -> None:
     """Serve jobs until the far side of the socket closes."""
     fd = int(arguments[0])
     raise_walls(int(arguments[1]) if len(arguments) > 1 else 0)
+    os.environ.update(ROW_GROUPS_AHEAD)
     Worker(socket.socket(fileno=fd)).serve()
 
 
@@ -61,7 +65,7 @@ class Worker:
         from .jobs import Job, load_handlers
 
         self._sock = sock
-        self._codec: Codec[Job, WorkerReply] = Codec(Job)
+        self._codec: Codec[Job, WorkerReply] = Codec(Job)  # type: ignore[arg-type]  # a union is no `type`
         self._handlers = load_handlers()
 
     def serve(self) -> None:

@@ -82,7 +82,7 @@ def fixed(array: pa.Array, dtype: str) -> Array:
 def from_fixed(values: Array, kind: pa.DataType, valid: Array | None) -> pa.Array:
     """Return an array of the values; those under nulls are zeroed, in a copy."""
     if valid is not None:
-        values = np.where(valid, values, values.dtype.type(0))
+        values = np.where(valid, values, np.zeros((), values.dtype))
     return pa.Array.from_buffers(kind, len(values), [bitmap(valid), pa.py_buffer(np.ascontiguousarray(values))])
 
 
@@ -92,9 +92,9 @@ def text(array: pa.Array, valid: Array | None) -> Text:
     _, offsets, data = array.buffers()
     if offsets is None or not len(array):
         return Text(np.zeros(len(array), np.int64), np.zeros(len(array), np.int64), np.zeros(0, np.uint8))
-    window = np.frombuffer(offsets, np.int64 if long else np.int32)[array.offset : array.offset + len(array) + 1]
-    starts = window[:-1].astype(np.int64)
-    lengths = window[1:] - starts
+    window: Array = np.frombuffer(offsets, np.int64 if long else np.int32)[array.offset : array.offset + len(array) + 1]
+    starts: Array = window[:-1].astype(np.int64)
+    lengths: Array = window[1:] - starts
     if valid is not None:
         lengths = np.where(valid, lengths, 0)
     return Text(starts, lengths, np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8))
@@ -104,11 +104,18 @@ def from_rows(rows: Array, kind: pa.DataType, valid: Array | None) -> pa.Array:
     """Return text or bytes of one common width: `rows` is uint8 of shape (rows, width); nulls take no bytes."""
     count, width = rows.shape
     if valid is None:
-        offsets = np.arange(0, count * width + 1, width, np.int32) if width else np.zeros(count + 1, np.int32)
+        offsets = np.arange(count + 1, dtype=np.int32) * np.int32(width)
     else:
         rows = rows[valid]
         offsets = np.zeros(count + 1, np.int32)
         np.cumsum(valid, out=offsets[1:])
-        offsets *= width
+        offsets *= np.int32(width)
     data = pa.py_buffer(np.ascontiguousarray(rows).reshape(-1))
     return pa.Array.from_buffers(kind, count, [bitmap(valid), pa.py_buffer(offsets), data])
+
+
+def one_run(length: int, value: pa.Array) -> pa.Array:
+    """Return `length` times the one value, as one run."""
+    if not length:
+        return pa.RunEndEncodedArray.from_arrays(pa.array([], pa.int32()), value.slice(0, 0))
+    return pa.RunEndEncodedArray.from_arrays(pa.array([length], pa.int32()), value)

@@ -9,10 +9,12 @@
 | date, timestamp | start of the month, year or decade, in UTC | the same |
 | anything else | null | as `keep` |
 
-An integer below the lowest multiple that its type can hold comes out as that multiple.
+A number below the lowest multiple that its type can hold comes out as that multiple.
 """
 
 from __future__ import annotations
+
+import decimal
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +51,7 @@ class IntegerMask:
 
     def __init__(self, kind: pa.DataType, width: int) -> None:
         fits = width < 2 ** (kind.bit_width - 1)
-        self.type = kind if fits else pa.int64()
+        self.type = self.wire = kind if fits else pa.int64()
         self._source = f"{'u' if pa.types.is_unsigned_integer(kind) else 'i'}{kind.bit_width // 8}"
         self._target = np.dtype(self._source if fits else "i8")
         self._width = self._target.type(width)
@@ -68,7 +70,7 @@ class FloatMask:
     """Floors floating-point numbers, in float64."""
 
     def __init__(self, kind: pa.DataType, width: int) -> None:
-        self.type = kind
+        self.type = self.wire = kind
         self._dtype = f"f{kind.bit_width // 8}"
         self._width = float(width)
 
@@ -87,20 +89,24 @@ class DecimalMask:
     """Floors decimals."""
 
     def __init__(self, kind: pa.DataType, width: int) -> None:
-        self.type = kind
-        self._width = pa.scalar(width).cast(kind)
+        self.type = self.wire = kind
+        step, end = width * 10**kind.scale, 10**kind.precision - 1
+        self._wide = pa.decimal128(38, kind.scale)  # room for a multiple below the lowest value of the type
+        self._width = pa.scalar(decimal.Decimal(width), self._wide)
+        self._lowest = pa.scalar(decimal.Decimal(-(end // step) * width), self._wide)
 
     def apply(self, array: pa.Array) -> pa.Array:
         """Return the multiples."""
         array = buffers.plain(array)
-        rounded = pc.round_to_multiple(array, self._width, round_mode="down")
+        rounded = pc.round_to_multiple(array.cast(self._wide), self._width, round_mode="down")
+        rounded = pc.max_element_wise(rounded, self._lowest, skip_nulls=False)
         return buffers.from_fixed(buffers.fixed(rounded, "V16"), self.type, buffers.validity(rounded))
 
 
 class PrefixMask:
     """Cuts text."""
 
-    type = pa.string()
+    type = wire = pa.string()
 
     def __init__(self, prefix: int) -> None:
         self._prefix = prefix
@@ -134,7 +140,7 @@ class CalendarMask:
     """Truncates dates and times."""
 
     def __init__(self, kind: pa.DataType, unit: str) -> None:
-        self.type = kind
+        self.type = self.wire = kind
         self._unit = unit
         self._dtype = f"i{kind.bit_width // 8}"
         self._per_day = 1 if pa.types.is_date32(kind) else PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
@@ -157,17 +163,21 @@ class CalendarMask:
         low, high = int(days.min()), int(days.max())
         if high - low > len(days):
             return _start_of(days, self._unit)
-        return _start_of(np.arange(low, high + 1), self._unit)[days - low]
+        starts: Array = _start_of(np.arange(low, high + 1), self._unit)[days - low]
+        return starts
 
 
 def _start_of(days: Array, unit: str) -> Array:
     dates = days.astype("M8[D]")
     if unit == "month":
-        return dates.astype("M8[M]").astype("M8[D]").view(np.int64)
-    years = dates.astype("M8[Y]").view(np.int64)
-    if unit == "decade":
-        years = (years + 1970) // 10 * 10 - 1970
-    return years.astype("M8[Y]").astype("M8[D]").view(np.int64)
+        periods: Array = dates.astype("M8[M]")
+    else:
+        years: Array = dates.astype("M8[Y]").view(np.int64)
+        if unit == "decade":
+            years = (years + 1970) // 10 * 10 - 1970
+        periods = years.astype("M8[Y]")
+    starts: Array = periods.astype("M8[D]").view(np.int64)
+    return starts
 
 
 def _keep_text(array: pa.Array) -> pa.Array:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from jupyter_secure.protocol.sealing import ENCODING, HEX
 from jupyter_secure.protocol.view import Generalize, Keep, Pseudonym, Redact, Suppress, Treatment
 
 
@@ -19,14 +20,23 @@ class Mask(Protocol):
     """A mask for one column.
 
     Attributes:
-        type: of the result.
+        type: of the column as it is shown.
+        wire: of the result, which is how the column travels; differs from `type` where a shorter form exists
+            (`protocol.sealing.ENCODING`, `kernel/expand.py`).
     """
 
     type: pa.DataType
+    wire: pa.DataType
 
     def apply(self, array: pa.Array) -> pa.Array:
-        """Return the masked array."""
+        """Return the masked array, of type `wire`."""
         ...
+
+
+def field(name: str, mask: Mask) -> pa.Field:
+    """Return the field under which a masked column travels."""
+    short = pa.types.is_string(mask.type) and pa.types.is_uint64(mask.wire)
+    return pa.field(name, mask.wire, metadata={ENCODING: HEX} if short else None)
 
 
 def choose(treatment: Treatment, arrow_type: pa.DataType, key: bytes | None = None) -> Mask:

@@ -15,7 +15,7 @@ class KeepMask:
     """See the module."""
 
     def __init__(self, arrow_type: pa.DataType) -> None:
-        self.type = buffers.plain_type(arrow_type)
+        self.type = self.wire = buffers.plain_type(arrow_type)
 
     def apply(self, array: pa.Array) -> pa.Array:
         """Return the same values."""

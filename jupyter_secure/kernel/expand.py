@@ -1,0 +1,53 @@
+"""Brings columns that travelled short to the form in which they are shown.
+
+Promises: the result has plain types and no field metadata; nothing is shown that the worker did not say.
+
+Steps for a batch: tokens (uint64, marked) become 16 hex characters; run-end encoded columns become plain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jupyter_secure.protocol.sealing import ENCODING, HEX
+
+PIECE = 1 << 15
+# Four characters for each 16-bit half-word as it lies in memory.
+CHARACTERS = np.frombuffer(b"".join(pair.to_bytes(2, "little").hex().encode() for pair in range(1 << 16)), np.uint32)
+
+
+def shown_type(field: pa.Field) -> pa.DataType:
+    """Return the type in which a travelling column is shown."""
+    if (field.metadata or {}).get(ENCODING) == HEX and pa.types.is_uint64(field.type):
+        return pa.string()
+    return field.type.value_type if pa.types.is_run_end_encoded(field.type) else field.type
+
+
+def shown_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of the view as it is shown."""
+    return pa.schema([pa.field(field.name, shown_type(field)) for field in schema])
+
+
+def expand(batch: pa.RecordBatch, shown: pa.Schema) -> pa.RecordBatch:
+    """Return the batch as it is shown; `shown` is `shown_schema` of its schema."""
+    columns = [_column(array, field.type) for array, field in zip(batch.columns, shown, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=shown)
+
+
+def _column(array: pa.Array, shown: pa.DataType) -> pa.Array:
+    if pa.types.is_run_end_encoded(array.type):
+        return pc.run_end_decode(array)
+    return _tokens(array) if array.type != shown else array
+
+
+def _tokens(array: pa.Array) -> pa.Array:
+    pairs = np.frombuffer(array.buffers()[1], np.uint16)[array.offset * 4 : (array.offset + len(array)) * 4]
+    text = np.empty(len(pairs), np.uint32)
+    for start in range(0, len(pairs), PIECE):  # a piece that stays in the processor's cache
+        # "wrap" never wraps, as every pair has its row; it spares numpy a second buffer.
+        np.take(CHARACTERS, pairs[start : start + PIECE], out=text[start : start + PIECE], mode="wrap")
+    offsets = np.arange(0, 16 * len(array) + 1, 16, np.int32)
+    validity = array.buffers()[0] if array.null_count else None
+    return pa.Array.from_buffers(pa.string(), len(array), [validity, pa.py_buffer(offsets), pa.py_buffer(text)])
