@@ -50,10 +50,12 @@ class Ruling:
     Attributes:
         request: joins the entries of one request.
         seq: number of the entry.
+        digest: of the decision.
     """
 
     request: str
     seq: int
+    digest: str
     version: DatasetVersion
     decision: Decision
     view: ViewSpec
@@ -90,7 +92,7 @@ class Gate:
             return
         try:
             # (4) Keys of the needed columns, for as long as the worker takes them over.
-            info = bind(caller.grant.id, ruling.request, ruling.decision.digest())
+            info = bind(caller.grant.id, ruling.request, ruling.digest)
             plan = self._plan(ruling, caller.public_key, info.encode())
             # (5) The stream begins; the worker waits for whoever reads it.
             stream = await self.pool.open(plan)
@@ -115,6 +117,7 @@ class Gate:
         request = secrets.token_hex(8)
         version, decision = self.decide(caller, wish)
         view = None if decision is None else decision.view
+        digest = None if decision is None else decision.digest()
         # (3) Before the raise, so that refusals are recorded too.
         header = Header(
             time=self.vault.now(),
@@ -126,13 +129,13 @@ class Gate:
             rung=view.rung if view else wish.rung,
             columns=tuple(column.name for column in view.columns) if view else (),
             policy=None if decision is None else decision.policy,
-            decision=None if decision is None else decision.digest(),
+            decision=digest,
             guard=caller.guard,
         )
         seq = await self.vault.audit.record(header, caller.personal(wish.purpose))
-        if version is None or decision is None or view is None:
+        if version is None or decision is None or view is None or digest is None:
             raise refusal(wish.dataset, decision)
-        return Ruling(request=request, seq=seq, version=version, decision=decision, view=view)
+        return Ruling(request=request, seq=seq, digest=digest, version=version, decision=decision, view=view)
 
     def decide(self, caller: Caller, wish: Load) -> tuple[DatasetVersion | None, Decision | None]:
         """Return the version and what policy says of it now; None for a dataset that does not exist."""
@@ -232,5 +235,5 @@ def outcome(ruling: Ruling, kind: Kind, now: int, word: str = "done") -> Header:
         rung=view.rung,
         columns=tuple(column.name for column in view.columns),
         policy=ruling.decision.policy,
-        decision=ruling.decision.digest(),
+        decision=ruling.digest,
     )

@@ -162,7 +162,7 @@ class Questions:
         self, caller: Caller, ruling: Ruling, priced: Priced, result: DpResult, cost: str, deliver: Deliver
     ) -> None:
         assert caller.grant is not None
-        info = sealing.bind(caller.grant.id, ruling.request, ruling.decision.digest())
+        info = sealing.bind(caller.grant.id, ruling.request, ruling.digest)
         table = pa.ipc.open_stream(result.stream).read_all()
         fd, seal, _, _ = seal_table(table, caller.public_key, info.encode())
         try:

@@ -275,6 +275,13 @@ class Unlock(Message):
     passphrase: Secret
 
 
+class UnlockFromKeyring(Message):
+    """Open the vault with what the operating system's keyring holds; the broker fetches it itself.
+
+    Answered by `StateReply`.
+    """
+
+
 class Login(Message):
     """Prove who one is by name and password. Answered by `Session`."""
 
@@ -374,6 +381,7 @@ class Stop(Message):
 RelayRequest = (
     State
     | Unlock
+    | UnlockFromKeyring
     | Login
     | WhoAmI
     | Logout

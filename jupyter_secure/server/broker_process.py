@@ -21,10 +21,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError, SecureError, UnavailableError
-from jupyter_secure.protocol.messages import Stop, Unlock
+from jupyter_secure.protocol.messages import Stop, UnlockFromKeyring
 from jupyter_secure.protocol.wire import pair
 
-from .opening import from_keyring, open_vault
+from .opening import open_vault
 from .upstream import Upstream
 
 COMMAND: tuple[str, ...] = (sys.executable, "-I", "-m", "jupyter_secure.broker")
@@ -101,7 +101,7 @@ class BrokerProcess:
         """
         assert self._sock is not None
         try:
-            open_vault(self._sock, self._unlock, self._fd, self._vault, self._log)
+            open_vault(self._sock, self._unlock, self._fd, self._log)
         except UnavailableError as error:
             raise InstallationError(_NOT_STARTED, detail=error.detail) from None
 
@@ -141,11 +141,12 @@ class BrokerProcess:
             self._greeting = asyncio.get_running_loop().create_task(self._greet())
 
     async def _greet(self) -> None:
-        passphrase = from_keyring(self._vault) if self._unlock == "keyring" else ""
-        with contextlib.suppress(SecureError):
-            if passphrase:
-                await self._upstream.request(Unlock(passphrase=passphrase), patience=PATIENCE * 6)
-        if not passphrase:
+        opened = False
+        if self._unlock == "keyring":
+            with contextlib.suppress(SecureError):
+                await self._upstream.request(UnlockFromKeyring(), patience=PATIENCE * 6)
+                opened = True
+        if not opened:
             self._log.warning("The vault is locked again. Unlock it in the Secure Data sidebar.")
         self._changed()
 

@@ -21,12 +21,13 @@ from jupyter_secure.broker.authn.login import Login as LoginDoor
 from jupyter_secure.broker.authn.tickets import Tickets
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.gate import Gate
+from jupyter_secure.broker.keys import keyring
 from jupyter_secure.broker.ledger.ledger import Ledger
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
-from jupyter_secure.protocol.errors import InvalidRequestError, SecureError
+from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnlockError
 from jupyter_secure.protocol.messages import (
     CloseKernel,
     Done,
@@ -46,6 +47,7 @@ from jupyter_secure.protocol.messages import (
     State,
     StateReply,
     Unlock,
+    UnlockFromKeyring,
     Welcome,
     WhoAmI,
 )
@@ -75,6 +77,7 @@ class Desk:
         self._answers: dict[type, Callable[[Any], Awaitable[RelayReply]]] = {
             State: self._state,
             Unlock: self._unlock,
+            UnlockFromKeyring: self._unlock_from_keyring,
             Login: self._login,
             WhoAmI: self._who,
             Logout: self._logout,
@@ -127,6 +130,12 @@ class Desk:
         await asyncio.to_thread(self.vault.audit.checkpoint)
         await self._changed(None)
         return await self._state(State())
+
+    async def _unlock_from_keyring(self, _: UnlockFromKeyring) -> StateReply:
+        passphrase = await asyncio.to_thread(keyring.recall, self.vault.id)
+        if passphrase is None:
+            raise UnlockError("The system's keyring does not hold the passphrase of this vault. Type it instead.")
+        return await self._unlock(Unlock(passphrase=passphrase))
 
     async def _login(self, body: Login) -> Session:
         personal = Personal(user=body.user[:63])

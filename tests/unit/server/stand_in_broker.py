@@ -58,6 +58,9 @@ class StandIn:
                     raise UnlockError
                 self.unlocked = True
                 return self.state()
+            case m.UnlockFromKeyring():
+                self.unlocked = True
+                return self.state()
             case m.Login(user=user, password=password):
                 if user not in ROLES or password != PASSWORD:
                     raise UnauthenticatedError("That name and password do not belong together.")

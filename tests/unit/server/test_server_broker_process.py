@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_secure.protocol.errors import InstallationError, UnavailableError
 from jupyter_secure.protocol.messages import State
-from jupyter_secure.server import broker_process, opening
+from jupyter_secure.server import broker_process
 from jupyter_secure.server.broker_process import BrokerProcess, clean_environment
 from jupyter_secure.server.upstream import Upstream
 
@@ -100,9 +100,7 @@ async def test_a_wrong_passphrase_leaves_the_vault_locked_and_the_broker_alive(m
     assert "not the passphrase" not in caplog.text
 
 
-async def test_the_keyring_opens_the_vault_and_opens_it_again_after_a_crash(make, monkeypatch):
-    monkeypatch.setattr(opening, "from_keyring", lambda _: PASSPHRASE)
-    monkeypatch.setattr(broker_process, "from_keyring", lambda _: PASSPHRASE)
+async def test_the_keyring_opens_the_vault_and_opens_it_again_after_a_crash(make):
     process = await started(make("keyring"))
     first = await state(process)
     assert first.vault == "unlocked"
