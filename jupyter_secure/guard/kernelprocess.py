@@ -36,7 +36,11 @@ class KernelProcess:
 
     def alive(self) -> bool:
         """Say whether the kernel runs."""
-        return self._fd >= 0 and not select.select([self._fd], [], [], 0)[0]
+        if self._fd < 0:
+            return False
+        ended = select.poll()
+        ended.register(self._fd, select.POLLIN)
+        return not ended.poll(0)
 
     def signal(self, number: int) -> None:
         """Signal the kernel's process group: the kernel and what it runs in the foreground."""

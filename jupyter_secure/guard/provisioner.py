@@ -202,9 +202,10 @@ class GuardProvisioner(LocalProvisioner):
         variables = environment.kernel_environment(
             offered, self.kernel_spec.env or {}, runtime, self._channel[1].fileno(), packages
         )
-        limits = plan.Limits(self.max_processes, self.max_open_files, self.max_file_bytes, self.max_memory_bytes)
         stack = self._stack(host)
         assert stack is not None
+        processes = self.max_processes + survey.threads_counted(stack)
+        limits = plan.Limits(processes, self.max_open_files, self.max_file_bytes, self.max_memory_bytes)
         return plan.make(stack, tuple(command), variables, facts, runtime, limits), facts.hidden
 
     def _demand_minimum(self, report: GuardReport) -> None:

@@ -13,7 +13,7 @@ from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_run
 
 from jupyter_secure.protocol.errors import GuardError
 
-from .plan import RUN_LATER, SYSTEM, Facts, inside
+from .plan import RUN_LATER, SYSTEM, Facts, Stack, inside
 
 PACKAGE = os.path.realpath(Path(__file__).parent.parent)
 # Installed by reference (`pip install -e`): outside the environment that a kernel's Python searches.
@@ -60,6 +60,26 @@ def gather(
         run_later=_run_later(real_root, real_notebook),
         links={path: str(Path(path).readlink()) for path in SYSTEM if Path(path).is_symlink()},
     )
+
+
+def threads_counted(stack: Stack) -> int:
+    """Return how many threads the system counts against a limit on processes before the kernel has any.
+
+    Without a user namespace, and before Linux 5.14 with one too, RLIMIT_NPROC counts everything the person runs.
+    """
+    release = tuple(int(part) for part in os.uname().release.partition("-")[0].split(".")[:2])
+    if stack is Stack.BUBBLEWRAP and release >= (5, 14):
+        return 0
+    return sum(_threads(path) for path in Path("/proc").glob("[0-9]*"))
+
+
+def _threads(process: Path) -> int:
+    try:
+        if process.stat().st_uid != os.getuid():
+            return 0
+        return int((process / "stat").read_bytes().rpartition(b")")[2].split()[17])
+    except OSError:
+        return 0  # it has ended
 
 
 def _hidden(home: str, wanted: Iterable[str]) -> tuple[str, ...]:

@@ -46,6 +46,22 @@ class Driver:
         self.clients[kernel_id] = client
         return {"kernel": kernel_id, "folder": str(Path(manager.connection_file).parents[1])}
 
+    async def start_many(self, count):
+        return {"started": await asyncio.gather(*(self.start() for _ in range(count)))}
+
+    async def die(self, kernel):
+        """Kill the kernel and wait until Jupyter has started it again."""
+        manager = self.kernels.get_kernel(kernel)
+        before = manager.provisioner._kernel.pid
+        os.kill(before, 9)
+        for _ in range(200):
+            running = manager.provisioner and manager.provisioner._kernel
+            if running and running.pid not in (0, before):
+                break
+            await asyncio.sleep(0.1)
+        await self.clients[kernel].wait_for_ready(timeout=60)
+        return {"attached": self.host.attached}
+
     async def run(self, kernel, code, timeout=60):  # noqa: ASYNC109 - the test's own patience
         said = []
 

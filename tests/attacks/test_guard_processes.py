@@ -118,7 +118,8 @@ def test_a_program_that_detaches_ends_with_the_kernel(ground):
     mark = f"survivor-{os.urandom(6).hex()}"
     code = f"""
 import os, subprocess, sys
-subprocess.Popen([sys.executable, '-c', 'import os, time; os.setsid(); os.fork(); time.sleep(600)', {mark!r}],
+detach = 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(600)'
+subprocess.Popen([sys.executable, '-c', detach, {mark!r}],
                  start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 """
     ground.ask("run", kernel=started["kernel"], code=code)

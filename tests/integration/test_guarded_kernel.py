@@ -138,8 +138,25 @@ def test_a_restart_gives_a_fresh_kernel_on_the_same_sockets_with_a_fresh_channel
     assert kernel in ground.ask("stop", kernel=kernel)["detached"]
 
 
-def test_a_kernel_that_dies_leaves_no_folder_once_it_is_stopped(ground):
+def test_a_kernel_that_dies_is_started_again_behind_the_same_walls(ground):
     started = ground.ask("start")
-    assert Path(started["folder"]).is_dir()
-    ground.ask("stop", kernel=started["kernel"])
+    kernel, before = started["kernel"], ground.ask("report", kernel=started["kernel"])
+    ground.ask("die", kernel=kernel)
+    after = ground.ask("report", kernel=kernel)
+    assert before["pid"] != after["pid"]
+    assert after["level"] == ground.level
+    assert ground.ask("run", kernel=kernel, code="print('back')")["text"].strip() == "back"
+    ground.ask("stop", kernel=kernel)
     assert not Path(started["folder"]).exists()
+
+
+def test_several_kernels_at_once_have_folders_and_sockets_of_their_own(ground):
+    started = ground.ask("start_many", count=3)["started"]
+    assert len({one["folder"] for one in started}) == 3
+    for number, one in enumerate(started):
+        ground.ask("run", kernel=one["kernel"], code=f"mine = {number}")
+    said = [ground.ask("run", kernel=one["kernel"], code="print(mine)")["text"].strip() for one in started]
+    assert said == ["0", "1", "2"]
+    for one in started:
+        ground.ask("stop", kernel=one["kernel"])
+        assert not Path(one["folder"]).exists()

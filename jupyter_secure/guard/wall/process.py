@@ -59,7 +59,7 @@ def demand(answer: int, what: str) -> int:
 def close_all_but(keep: list[int]) -> None:
     """Close every descriptor from 3 on that is not named."""
     low = 3
-    for fd in sorted(keep):
+    for fd in sorted(fd for fd in keep if fd >= low):
         _close_range(low, fd - 1)
         low = fd + 1
     _close_range(low, 0x7FFFFFFF)

@@ -54,7 +54,11 @@ def _supervise(kernel: int, leash: int) -> int:
 
 
 def _ready(wake: int, leash: int) -> list[int]:
-    ready = select.select([wake, leash], [], [], 60)[0]
+    # `poll`, because the leash keeps the number it has in the server, which may be beyond what `select` takes.
+    waiting = select.poll()
+    for fd in (wake, leash):
+        waiting.register(fd, select.POLLIN)
+    ready = [fd for fd, _ in waiting.poll()]
     if wake in ready:
         os.read(wake, 4096)
     return ready

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_secure.guard import survey
-from jupyter_secure.guard.plan import inside
+from jupyter_secure.guard.plan import Stack, inside
 from jupyter_secure.protocol.errors import GuardError
 
 
@@ -86,6 +86,10 @@ def test_another_environment_is_given_with_the_installation_it_borrows_from(home
     (other / "bin" / "python").symlink_to(base / "python3")
     code = gather(work, command=[str(other / "bin" / "python")]).code
     assert {str(other), str(base.parent)} <= set(code)
+
+
+def test_without_a_namespace_the_persons_other_threads_count_too():
+    assert survey.threads_counted(Stack.LAUNCHER) >= 1
 
 
 def test_what_runs_later_is_found_on_the_way_to_the_notebook(work):
