@@ -118,6 +118,7 @@ class Gate:
         version, decision = self.decide(caller, wish)
         view = None if decision is None else decision.view
         digest = None if decision is None else decision.digest()
+        refused = refusal(wish.dataset, decision)
         # (3) Before the raise, so that refusals are recorded too.
         header = Header(
             time=self.vault.now(),
@@ -132,9 +133,10 @@ class Gate:
             decision=digest,
             guard=caller.guard,
         )
-        seq = await self.vault.audit.record(header, caller.personal(wish.purpose))
+        note = refused.public if view is None else None
+        seq = await self.vault.audit.record(header, caller.personal(wish.purpose, note))
         if version is None or decision is None or view is None or digest is None:
-            raise refusal(wish.dataset, decision)
+            raise refused
         return Ruling(request=request, seq=seq, digest=digest, version=version, decision=decision, view=view)
 
     def decide(self, caller: Caller, wish: Load) -> tuple[DatasetVersion | None, Decision | None]:
