@@ -1,18 +1,19 @@
 """`main.kernel_start`: from the order to start a kernel to its first `kernel_info_reply`, guarded against plain.
 
 Guarded is what people get: the strongest walls of this computer, the measurement and our extension. Plain is Jupyter's
-own provisioner. Both start in turn, in changing order; the ratio is the median of the ratios of pairs.
+own provisioner.
 """
 
 from __future__ import annotations
 
 import asyncio
-import statistics
+import functools
 import tempfile
 import time
 
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+
+from benchmarks.paired import pairs, ratio_figure
 
 ROUNDS = 9
 LIMIT = 1.3
@@ -20,32 +21,19 @@ LIMIT = 1.3
 
 def measure() -> list[dict[str, object]]:
     """Return the figure."""
-    return [asyncio.run(_measure())]
-
-
-async def _measure() -> dict[str, object]:
-    guarded, plain = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for kind in ("jupyter-secure", "local-provisioner"):
-            await _start(kind, folder)  # caches of the file system
-        for turn in range(ROUNDS):
-            pair = [("jupyter-secure", guarded), ("local-provisioner", plain)]
-            for kind, times in pair if turn % 2 else reversed(pair):
-                times.append(await _start(kind, folder))
-    ratio = statistics.median(own / base for own, base in zip(guarded, plain, strict=True))
-    return {
-        "name": "main.kernel_start",
-        "value": statistics.median(guarded),
-        "unit": "s",
-        "baseline": statistics.median(plain),
-        "ratio": ratio,
-        "limit": LIMIT,
-        "over": ratio > LIMIT,
-    }
+        plain, guarded = (
+            functools.partial(_seconds, provisioner, folder) for provisioner in ("local-provisioner", "jupyter-secure")
+        )
+        return [ratio_figure("main.kernel_start", pairs(plain, guarded, ROUNDS), LIMIT)]
+
+
+def _seconds(provisioner: str, folder: str) -> float:
+    return asyncio.run(_start(provisioner, folder))
 
 
 async def _start(provisioner: str, folder: str) -> float:
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager())
+    manager = AsyncKernelManager(kernel_name="python3")
     manager.kernel_spec.metadata["kernel_provisioner"] = {"provisioner_name": provisioner, "config": {}}
     began = time.perf_counter()
     await manager.start_kernel(cwd=folder)

@@ -57,7 +57,9 @@ class RuntimeFolder:
     def last_words(self) -> str:
         """Return the end of the log, at most 2000 characters."""
         try:
-            return (self.path / "log").read_bytes()[-2000:].decode("utf-8", "replace").strip()
+            with (self.path / "log").open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - 2000))
+                return log.read(2000).decode("utf-8", "replace").strip()
         except OSError:
             return ""
 

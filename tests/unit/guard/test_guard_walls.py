@@ -109,6 +109,34 @@ for name in ("read", "write", "none"):
     assert isolated(code).splitlines() == ["read r", "write r", "write a"]
 
 
+@pytest.mark.skipif(
+    probe.host().landlock < 7, reason="LOUD SKIP, this kernel's Landlock is older than the newest known"
+)
+@pytest.mark.parametrize("abi", range(1, 8))
+def test_each_version_of_landlock_is_used_as_far_as_it_goes(tmp_path, abi):
+    private = tmp_path / "private"
+    private.write_text("x")
+    code = f"""
+import os
+from wall import landlock, process
+landlock.abi = lambda: {abi}
+process.no_new_privileges()
+print(landlock.restrict([("/usr", "ro")], network=False))
+for name, attempt in {{
+    "read": lambda: open({str(private)!r}),
+    "signal": lambda: os.kill(os.getppid(), 0),
+    "truncate": lambda: os.truncate({str(private)!r}, 0),
+}}.items():
+    try:
+        attempt()
+        print(name)
+    except OSError:
+        pass
+"""
+    expected = [str(abi), *(["signal"] if abi < 6 else []), *(["truncate"] if abi < 3 else [])]
+    assert isolated(code).split() == expected
+
+
 def test_capabilities_are_gone_for_ever_and_only_named_descriptors_stay():
     if os.getuid() != 0:
         pytest.skip("needs capabilities to give up")
