@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_secure.broker.views.mask import buffers
+from jupyter_secure.broker.views.mask.choice import choose
 from jupyter_secure.broker.views.mask.cmac import Cmac
-from jupyter_secure.broker.views.mask.interface import choose, field
+from jupyter_secure.broker.views.mask.interface import field
 from jupyter_secure.broker.views.mask.pseudonym import derive
 from jupyter_secure.kernel.expand import expand, shown_schema
 from jupyter_secure.protocol.view import Generalize, Keep, Pseudonym, Redact, Suppress

@@ -1,7 +1,7 @@
 """The kinds of job a worker does, and where each is done.
 
 A job is a tagged noun. To add a kind: put its noun into `Job` and its function into `HANDLERS`. The function is called
-in the worker as `function(job, out, report)`: `out` is the descriptor that a kernel reads from, None for a job without a
+in the worker as `function(job, out, report)`: `out` is the descriptor that a kernel reads from, None where there is no
 stream; `report(rows)` tells how far it has come and `report(begun)` that the stream has begun. It returns `Finished`.
 """
 

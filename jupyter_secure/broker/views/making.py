@@ -15,11 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from jupyter_secure.protocol.errors import CancelledError, SecureError
+from jupyter_secure.protocol.errors import CancelledError
 
 from .delivery import Sealer, into
+from .failure import code_of
 from .jobs import Begun, Finished, Report
-from .mask.interface import Mask, choose, field
+from .mask.choice import choose
+from .mask.interface import Mask, field
 from .plan import ViewPlan
 from .scan import Scan
 
@@ -76,8 +78,7 @@ def _masked(scan: Scan, masks: dict[str, Mask], schema: pa.Schema) -> Iterator[p
 
 
 def _break_off(sealer: Sealer, error: Exception) -> None:
-    code = error.code if isinstance(error, SecureError) else SecureError.code
     try:
-        sealer.fail(code)
+        sealer.fail(code_of(error))
     except OSError:  # the kernel has gone already; it sees a cut stream
         return

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_secure.protocol.wire import Codec
 
-    from .jobs import Begun, Failed, Handler, Job, WorkerReply
+    from .jobs import Begun, Handler, Job, WorkerReply
 
 # By default polars decodes as many row groups at once as it can, so the first rows come when nearly all are decoded,
 # and memory grows with the file. One ahead keeps the pipeline busy and memory flat.
@@ -86,17 +86,13 @@ class Worker:
             del job
 
     def _do(self, job: Job, out: int | None) -> WorkerReply:
-        from jupyter_secure.protocol.errors import SecureError
-
-        from .jobs import Failed
+        from .failure import failed
 
         handler: Handler = self._handlers[type(job)]
         try:
             return handler(job, out, self._report)
-        except SecureError as error:
-            return Failed(code=error.code, kind=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever it was, only its class may leave
-            return failure(error)
+            return failed(error)
         finally:
             if out is not None:
                 os.close(out)
@@ -113,20 +109,6 @@ class Worker:
         finally:
             for fd in fds:
                 os.close(fd)
-
-
-def failure(error: BaseException) -> Failed:
-    """Return the code for an exception that is not ours.
-
-    What the readers raise over damaged or exchanged files has many classes, and is an integrity failure.
-    """
-    import polars as pl
-    import pyarrow as pa
-
-    from .jobs import Failed
-
-    damaged = isinstance(error, pl.exceptions.PolarsError | pa.ArrowException) and not isinstance(error, MemoryError)
-    return Failed(code="integrity" if damaged else "internal", kind=type(error).__name__)
 
 
 def warm_up() -> None:

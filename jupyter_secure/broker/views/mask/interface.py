@@ -1,4 +1,4 @@
-"""What a mask is, and how one is chosen for a column.
+"""What a mask is.
 
 Promises of every mask: the result has as many rows as the input; a null stays a null; the output type depends on the
 input type and the treatment alone, never on the values; the result's buffers hold what its own rows need and nothing
@@ -13,7 +13,6 @@ from typing import Protocol
 import pyarrow as pa
 
 from jupyter_secure.protocol.sealing import ENCODING, HEX
-from jupyter_secure.protocol.view import Generalize, Keep, Pseudonym, Redact, Suppress, Treatment
 
 
 class Mask(Protocol):
@@ -37,26 +36,3 @@ def field(name: str, mask: Mask) -> pa.Field:
     """Return the field under which a masked column travels."""
     short = pa.types.is_string(mask.type) and pa.types.is_uint64(mask.wire)
     return pa.field(name, mask.wire, metadata={ENCODING: HEX} if short else None)
-
-
-def choose(treatment: Treatment, arrow_type: pa.DataType, key: bytes | None = None) -> Mask:
-    """Return the mask for a column of that type; `key` (32 bytes) is for pseudonyms.
-
-    Raises:
-        ValueError: a pseudonym without a key.
-    """
-    from . import generalize, keep, pseudonym, redact, suppress
-
-    match treatment:
-        case Keep():
-            return keep.KeepMask(arrow_type)
-        case Pseudonym():
-            if key is None:
-                raise ValueError("a pseudonym needs a key")
-            return pseudonym.PseudonymMask(arrow_type, key)
-        case Generalize():
-            return generalize.choose(treatment, arrow_type)
-        case Redact():
-            return redact.RedactMask(arrow_type)
-        case Suppress():
-            return suppress.SuppressMask(arrow_type)

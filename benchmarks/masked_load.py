@@ -1,0 +1,167 @@
+"""A masked load into pandas, against `pandas.read_parquet` of the plain file of the same rows.
+
+Both are measured in a process that is like a kernel: it holds a key pair, asks, gets a descriptor, opens the view and
+makes the frame. The worker is the real one, in its own process; this process stands where the broker stands. Of twelve
+columns eight are masked: three pseudonyms, a prefix, a year, tens, one redacted, one suppressed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from benchmarks.paired import pairs, ratio_figure, time_figure
+from benchmarks.sealed_read import people
+from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
+from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.protocol.view import ColumnView, Generalize, Keep, Pseudonym, Redact, Suppress
+from jupyter_secure.testing.sealed_data import SealedData
+
+ROUNDS = 11
+LIMIT = 1.6
+SMALL_LIMIT = 0.020  # seconds
+INFO = "benchmark"
+MASKS = {
+    "id": Pseudonym(domain="person"),
+    "email": Pseudonym(domain="email"),
+    "phone": Pseudonym(domain="phone"),
+    "zip": Generalize(prefix=3),
+    "born": Generalize(unit="year"),
+    "sex": Redact(),
+    "code": Suppress(),
+    "age": Generalize(width=10),
+}
+
+
+def measure(rounds: int = ROUNDS) -> list[dict[str, object]]:
+    """Return the entries `main.masked_load` (a million rows) and `main.masked_load_10k`."""
+    large = asyncio.run(_measure(1_000_000, rounds))
+    small = asyncio.run(_measure(10_000, 3 * rounds))
+    return [time_figure("main.masked_load_10k", small, SMALL_LIMIT), ratio_figure("main.masked_load", large, LIMIT)]
+
+
+async def _measure(rows: int, rounds: int) -> list[tuple[float, float]]:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        table = people(rows)
+        pq.write_table(table, folder / "plain.parquet", row_group_size=1 << 18)
+        data = SealedData(folder)
+        data.seal(table)
+        pool = WorkerPool(1)
+        await pool.start()
+        kernel = Kernel(folder / "plain.parquet")
+        try:
+            plan = _plan(data, table.column_names, kernel.public_key)
+            loop = asyncio.get_running_loop()
+
+            def load() -> float:
+                return asyncio.run_coroutine_threadsafe(_serve(pool, plan, kernel), loop).result()
+
+            return await asyncio.to_thread(pairs, lambda: kernel.ask({"do": "plain"}), load, rounds)
+        finally:
+            kernel.close()
+            await pool.close()
+            data.close()
+
+
+def _plan(data: SealedData, names: list[str], recipient: bytes) -> ViewPlan:
+    columns = tuple(ColumnView(name=name, treatment=MASKS.get(name, Keep()), rule="bench") for name in names)
+    opened = data.open(needed(columns, ()))
+    return ViewPlan(
+        parts=tuple(
+            Part(
+                path=str(part.path),
+                rows=part.rows,
+                footer_key=part.footer_key,
+                column_keys=part.column_keys,
+                footer_digest=part.footer_sha256,
+            )
+            for part in opened.parts
+        ),
+        columns=columns,
+        recipient=recipient,
+        info=INFO.encode(),
+        total=opened.rows,
+        pseudonym_keys={name: os.urandom(32) for name in pseudonymous(columns)},
+    )
+
+
+async def _serve(pool: WorkerPool, plan: ViewPlan, kernel: Kernel) -> float:
+    kernel.start({"do": "load"})
+    await asyncio.to_thread(kernel.answer)  # the request has arrived
+    stream = await pool.open(plan)
+    kernel.start({"seal": stream.seal}, stream.fd)
+    stream.handed_over()
+    seconds, rows = await asyncio.to_thread(kernel.answer)
+    assert rows == (await stream.finished()).rows == plan.total
+    return seconds
+
+
+class Kernel:
+    """The far process, from here."""
+
+    def __init__(self, plain: Path) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._sock = ours
+        command = [sys.executable, "-m", "benchmarks.masked_load", str(theirs.fileno()), str(plain)]
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.public_key = bytes.fromhex(self.answer())
+
+    def ask(self, question: dict[str, str]) -> float:
+        """Send and return the seconds answered."""
+        self.start(question)
+        return self.answer()[0]
+
+    def start(self, question: dict[str, str], *fds: int) -> None:
+        """Send."""
+        socket.send_fds(self._sock, [json.dumps(question).encode()], fds)
+
+    def answer(self) -> object:
+        """Receive."""
+        return json.loads(self._sock.recv(1 << 16))
+
+    def close(self) -> None:
+        """End the process."""
+        self._sock.close()
+        self._process.wait()
+
+
+def act_as_kernel(fd: int, plain: str) -> None:
+    """Run in the far process: only what a kernel imports."""
+    import pandas as pd
+
+    from jupyter_secure.kernel.frames import to_pandas
+    from jupyter_secure.kernel.opener import KernelKey, open_view
+
+    sock, key = socket.socket(fileno=fd), KernelKey()
+    sock.send(json.dumps(key.public_bytes.hex()).encode())
+    while question := sock.recv(1 << 16):
+        began = time.perf_counter()
+        if json.loads(question)["do"] == "plain":
+            frame = pd.read_parquet(plain)
+        else:
+            sock.send(b"0")
+            data, fds, _, _ = socket.recv_fds(sock, 1 << 16, 1)
+            frame = to_pandas(open_view(fds[0], json.loads(data)["seal"], INFO, key))
+            os.close(fds[0])
+        seconds = time.perf_counter() - began
+        sock.send(json.dumps([seconds, len(frame)]).encode())
+        del frame
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        act_as_kernel(int(sys.argv[1]), sys.argv[2])
+    else:
+        for entry in measure():
+            print(entry)

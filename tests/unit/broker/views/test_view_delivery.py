@@ -1,0 +1,176 @@
+"""Sealing and opening, without a worker."""
+
+import os
+import struct
+
+import pyarrow as pa
+import pytest
+
+from jupyter_secure.broker.views.delivery import Sealer, seal_table
+from jupyter_secure.kernel.opener import KernelKey, open_view
+from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError, RefusedError
+from jupyter_secure.protocol.sealing import HEADER, TAG, bind
+from jupyter_secure.protocol.wire import seal_memory
+
+INFO = b'{"grant":"g"}'
+TABLE = pa.table({"number": list(range(100_000)), "word": ["a word"] * 100_000})
+
+
+def sealed(key, table=TABLE, rows=None, step=30_000):
+    """Return the frames of a table, one by one, and the seal."""
+    frames = []
+    sealer = Sealer(key.public_bytes, INFO, lambda view: frames.append(bytes(view)))
+    with pa.ipc.new_stream(pa.PythonFile(sealer, "w"), table.schema) as writer:
+        writer.write_table(table, max_chunksize=step)
+    sealer.finish(table.num_rows if rows is None else rows)
+    return frames, sealer.seal
+
+
+def opened(frames, seal, key, info=INFO, **options):
+    fd = seal_memory("view", b"".join(frames))
+    try:
+        return open_view(fd, seal, info, key, **options)
+    finally:
+        os.close(fd)
+
+
+@pytest.fixture
+def key():
+    return KernelKey()
+
+
+def test_what_was_sealed_is_what_is_opened(key):
+    assert opened(*sealed(key), key).equals(TABLE)
+
+
+def test_a_small_table_goes_into_a_sealed_memory_file(key):
+    fd, seal, size, digest = seal_table(TABLE, key.public_bytes, INFO)
+    assert open_view(fd, seal, INFO.decode(), key).equals(TABLE)
+    assert size > TABLE.nbytes
+    assert len(digest) == 64
+    os.close(fd)
+
+
+def test_an_empty_table_keeps_its_schema(key):
+    assert opened(*sealed(key, TABLE.slice(0, 0)), key).schema == TABLE.schema
+
+
+def test_any_flipped_bit_is_detected(key):
+    frames, seal = sealed(key, TABLE.slice(0, 50))
+    whole = b"".join(frames)
+    for position in range(len(whole)):
+        changed = bytearray(whole)
+        changed[position] ^= 1 << position % 8
+        with pytest.raises(IntegrityError):
+            opened([bytes(changed)], seal, key)
+
+
+def test_any_cut_is_detected(key):
+    frames, seal = sealed(key)
+    for kept in range(len(frames)):
+        with pytest.raises(IntegrityError):
+            opened(frames[:kept], seal, key)
+    with pytest.raises(IntegrityError):
+        opened([*frames[:-1], frames[-1][:-1]], seal, key)
+
+
+def test_frames_cannot_be_moved_repeated_left_out_or_added(key):
+    frames, seal = sealed(key)
+    assert len(frames) > 5
+    swapped = [frames[1], frames[0], *frames[2:]]
+    repeated = [frames[0], *frames]
+    left_out = [*frames[:2], *frames[3:]]
+    added = [*frames, frames[-1]]
+    for changed in (swapped, repeated, left_out, added):
+        with pytest.raises(IntegrityError):
+            opened(changed, seal, key)
+
+
+def test_a_data_frame_cannot_pass_as_the_last_one(key):
+    frames, seal = sealed(key)
+    marked = [*frames[:-2], bytes([1]) + frames[-2][1:], frames[-1]]
+    with pytest.raises(IntegrityError):
+        opened(marked, seal, key)
+
+
+def test_frames_of_another_stream_to_the_same_kernel_are_refused(key):
+    frames, seal = sealed(key)
+    others, _ = sealed(key)
+    with pytest.raises(IntegrityError):
+        opened([frames[0], *others[1:]], seal, key)
+
+
+def test_another_kernel_cannot_open_it(key):
+    frames, seal = sealed(key)
+    with pytest.raises(IntegrityError):
+        opened(frames, seal, KernelKey())
+
+
+def test_another_request_cannot_pass_it_off_as_its_own(key):
+    frames, seal = sealed(key)
+    with pytest.raises(IntegrityError):
+        opened(frames, seal, key, info=b'{"grant":"h"}')
+
+
+def test_a_seal_that_is_no_base64_is_refused(key):
+    with pytest.raises(IntegrityError):
+        opened(sealed(key)[0], "not base64!", key)
+
+
+def test_rows_that_differ_from_the_last_frame_are_detected(key):
+    frames, seal = sealed(key, rows=7)
+    with pytest.raises(IntegrityError):
+        opened(frames, seal, key)
+
+
+def test_a_longer_stream_than_permitted_is_refused(key):
+    frames, seal = sealed(key)
+    with pytest.raises(IntegrityError):
+        opened(frames, seal, key, limit=10_000)
+
+
+def test_a_memory_file_that_can_still_change_is_refused(key):
+    frames, seal = sealed(key)
+    fd = os.memfd_create("view", os.MFD_ALLOW_SEALING)
+    os.write(fd, b"".join(frames))
+    with pytest.raises(IntegrityError):
+        open_view(fd, seal, INFO, key)
+    os.close(fd)
+
+
+def test_a_stream_that_broke_off_says_why_and_shows_nothing(key):
+    frames = []
+    sealer = Sealer(key.public_bytes, INFO, lambda view: frames.append(bytes(view)))
+    with pa.ipc.new_stream(pa.PythonFile(sealer, "w"), TABLE.schema) as writer:
+        writer.write_table(TABLE, max_chunksize=30_000)
+        sealer.fail("refused")
+    with pytest.raises(RefusedError):
+        opened(frames[:-1] if frames[-1][0] == 0 else frames, sealer.seal, key)
+
+
+def test_a_public_key_of_another_kind_is_refused():
+    for bad in (b"", b"short", bytes(32)):
+        with pytest.raises(InvalidRequestError):
+            Sealer(bad, INFO, lambda _: None)
+
+
+def test_no_frame_holds_any_of_the_content(key):
+    frames, seal = sealed(key)
+    whole = b"".join(frames)
+    assert b"a word" not in whole
+    assert struct.pack("<q", 4321) * 1 + struct.pack("<q", 4322) not in whole
+    assert sum(len(frame) - HEADER.size - TAG for frame in frames) > TABLE.nbytes
+    assert seal
+
+
+def test_the_digest_names_one_stream(key):
+    digests = set()
+    for _ in range(3):
+        fd, *_, digest = seal_table(TABLE.slice(0, 5), key.public_bytes, INFO)
+        os.close(fd)
+        digests.add(digest)
+    assert len(digests) == 3
+
+
+def test_info_is_canonical():
+    assert bind("g1", "r1", "d1") == '{"decision":"d1","grant":"g1","request":"r1"}'
