@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 import socket
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -73,8 +74,15 @@ class Codec(Generic[Inward, Outward]):
         self._spill = spill
 
     def pack(self, message: Outward) -> tuple[bytes, list[int]]:
-        """Return the datagram and, for a large message, the one descriptor that holds it."""
-        body = self._encoder.encode(message)
+        """Return the datagram and, for a large message, the one descriptor that holds it.
+
+        Raises:
+            InvalidRequestError: a text in the message has no UTF-8 form.
+        """
+        try:
+            body = self._encoder.encode(message)
+        except UnicodeEncodeError as error:  # a lone surrogate, for example in the name of a file
+            raise InvalidRequestError(detail=str(error)) from None
         if len(body) <= INLINE:
             return b"\0" + body, []
         return b"\1", [seal_memory("message", body)]
@@ -88,10 +96,10 @@ class Codec(Generic[Inward, Outward]):
         spare = list(fds)
         try:
             message = self._decoder.decode(self._body(data, spare))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             close_all(spare)
-            raise InvalidRequestError(detail=str(error)) from None
-        except InvalidRequestError:
+            raise InvalidRequestError(detail=f"{type(error).__name__}: {error}"[:200]) from None
+        except BaseException:
             close_all(spare)
             raise
         close_all(spare[wanted:])
@@ -130,6 +138,9 @@ def receive_datagram(sock: socket.socket) -> tuple[bytes, list[int]]:
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         close_all(list(fds))
         raise InvalidRequestError(detail="a datagram was truncated")
+    if not data:  # an empty datagram looks like the end, and counts as it
+        close_all(list(fds))
+        return b"", []
     return data, list(fds)
 
 
@@ -139,7 +150,10 @@ def _resolve(ready: asyncio.Future[None]) -> None:
 
 
 class Channel(Generic[Inward, Outward]):
-    """A socket end inside an event loop."""
+    """A socket end inside an event loop.
+
+    A far side that never stops sending gets one datagram per turn of the loop, so that others have their turn.
+    """
 
     def __init__(self, sock: socket.socket, codec: Codec[Inward, Outward], *, wanted: int = 0) -> None:
         sock.setblocking(False)
@@ -147,12 +161,14 @@ class Channel(Generic[Inward, Outward]):
         self._codec = codec
         self._wanted = wanted
         self._sending = asyncio.Lock()
+        self._waiting: dict[asyncio.Future[None], Callable[[socket.socket], object]] = {}
 
     async def send(self, message: Outward, fds: tuple[int, ...] = ()) -> None:
         """Send one message; descriptors stay the caller's to close.
 
         Raises:
             UnavailableError: the far side has gone.
+            InvalidRequestError: the message cannot be written.
         """
         data, own = self._codec.pack(message)
         try:
@@ -174,12 +190,7 @@ class Channel(Generic[Inward, Outward]):
 
     async def _writable(self) -> None:
         loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(self._sock, _resolve, ready)
-        try:
-            await ready
-        finally:
-            loop.remove_writer(self._sock)
+        await self._ready(loop.add_writer, loop.remove_writer)
 
     async def receive(self) -> tuple[Inward, list[int]] | None:
         """Return the next message and its descriptors, or None when the far side has gone.
@@ -187,6 +198,7 @@ class Channel(Generic[Inward, Outward]):
         Raises:
             InvalidRequestError: the datagram is not a message; the channel stays usable.
         """
+        await asyncio.sleep(0)
         while True:
             try:
                 data, fds = receive_datagram(self._sock)
@@ -199,13 +211,22 @@ class Channel(Generic[Inward, Outward]):
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._sock, _resolve, ready)
+        await self._ready(loop.add_reader, loop.remove_reader)
+
+    async def _ready(self, add: Callable[..., object], remove: Callable[[socket.socket], object]) -> None:
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[ready] = remove
+        add(self._sock, _resolve, ready)
         try:
             await ready
         finally:
-            loop.remove_reader(self._sock)
+            if self._waiting.pop(ready, None):
+                remove(self._sock)
 
     def close(self) -> None:
-        """Close the socket; the far side's `receive` returns None."""
+        """Close the socket; the far side's `receive` returns None, and whoever waits here learns that it is gone."""
+        while self._waiting:
+            ready, remove = self._waiting.popitem()
+            remove(self._sock)
+            _resolve(ready)
         self._sock.close()

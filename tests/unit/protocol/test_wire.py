@@ -133,3 +133,79 @@ def test_received_descriptors_are_not_inherited(ends):
     _, fds = receive_datagram(ends[1])
     assert not os.get_inheritable(fds[0])
     os.close(fds[0])
+
+
+NOT_MESSAGES = {
+    "text that is not UTF-8": b'\0{"id":1,"body":{"type":"Query","question":"\xff"}}',
+    "a tag that is not UTF-8": b'\0{"id":1,"body":{"type":"\xff"}}',
+    "a name that is not UTF-8": b'\0{"\xff":1}',
+    "deep nesting before the tag": b'\0{"id":1,"body":{"x":' + b"[" * 29000 + b"]" * 29000 + b',"type":"Status"}}',
+    "a number without end": b'\0{"id":' + b"9" * 5000 + b',"body":{"type":"Status"}}',
+    "another flag": b'\2{"id":1,"body":{"type":"Status"}}',
+}
+
+
+@pytest.mark.parametrize("datagram", NOT_MESSAGES.values(), ids=NOT_MESSAGES)
+async def test_whatever_is_no_message_is_refused_as_that_and_the_next_one_is_read(ends, datagram):
+    relay = Channel(ends[1], Codec(messages.ToRelay, spill=False))
+    fd = seal_memory("more", b"")
+    before = open_descriptors()
+    socket.send_fds(ends[0], [datagram], [fd, fd])
+    ends[0].send(b'\0{"id":2,"body":{"type":"Status"}}')
+    with pytest.raises(InvalidRequestError):
+        await relay.receive()
+    assert (await relay.receive())[0].id == 2
+    assert open_descriptors() == before
+    os.close(fd)
+
+
+async def test_descriptors_beside_an_empty_datagram_are_closed(ends):
+    fd = seal_memory("more", b"")
+    before = open_descriptors()
+    socket.send_fds(ends[0], [b""], [fd, fd])
+    assert await Channel(ends[1], Codec(messages.ToRelay)).receive() is None
+    assert open_descriptors() == before
+    os.close(fd)
+
+
+async def test_a_text_that_cannot_be_written_is_an_error_of_the_family(ends):
+    with pytest.raises(InvalidRequestError):
+        await Channel(ends[0], Codec(messages.FromBroker)).send(
+            messages.ToBroker(id=1, body=messages.MoveKernel(grant="g", notebook="\ud800"))
+        )
+
+
+async def test_closing_ends_the_wait_of_sender_and_receiver(ends):
+    channel = Channel(ends[0], Codec(messages.FromBroker))
+    message = messages.ToBroker(id=1, body=messages.Login(user="u" * 4000, password="p"))
+
+    async def fill():
+        while True:
+            await channel.send(message)
+
+    sender, receiver = asyncio.create_task(fill()), asyncio.create_task(channel.receive())
+    await asyncio.sleep(0.05)
+    channel.close()
+    async with asyncio.timeout(5):
+        assert await receiver is None
+        with pytest.raises(UnavailableError):
+            await sender
+
+
+async def test_a_far_side_that_never_stops_sending_leaves_others_their_turn(ends):
+    channel = Channel(ends[0], Codec(messages.ToRelay))
+    for _ in range(50):
+        ends[1].send(b'\0{"id":1,"body":{"type":"Cancel","request":5}}')
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    for _ in range(50):
+        await channel.receive()
+    task.cancel()
+    assert turns >= 50
