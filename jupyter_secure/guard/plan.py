@@ -17,7 +17,7 @@ from jupyter_secure.protocol.errors import GuardError
 # What other programs run later, or read as instructions, when it lies in a work folder.
 RUN_LATER = (".git", ".hg", ".vscode", ".idea", ".envrc", ".pre-commit-config.yaml", ".jupyter", ".ipython", ".venv")
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
 # Picked one by one: `/etc` also holds keys, and a kernel run as root could read them.
 ETC = (
     "alternatives", "ca-certificates", "fonts", "group", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
