@@ -39,7 +39,7 @@ class KernelChannel:
         self._upstream = upstream
         self._grant = grant
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._numbers: dict[int, int] = {}
+        self._issued: dict[int, tuple[str, int]] = {}  # grant and the broker's number of each request
 
     async def serve(self) -> None:
         """Relay until the kernel's end is closed."""
@@ -78,7 +78,7 @@ class KernelChannel:
             body, fds = await self._upstream.request(
                 FromKernel(grant=grant.id, request=message.body),
                 progress=lambda step: self._forward(message.id, step),
-                issued=lambda number: self._numbers.update({message.id: number}),
+                issued=lambda number: self._issued.update({message.id: (grant.id, number)}),
             )
         except SecureError as error:
             await self._refuse(message.id, error)
@@ -97,19 +97,19 @@ class KernelChannel:
             await self._channel.send(FromRelay(id=number, error=error.to_wire()))
 
     async def _cancel(self, request: int) -> None:
-        number = self._numbers.get(request)
-        if number is not None:
-            grant = await self._grant()
-            await self._upstream.tell(FromKernel(grant=grant.id, request=Cancel(request=number)))
+        if request in self._issued:
+            grant, number = self._issued[request]
+            await self._upstream.tell(FromKernel(grant=grant, request=Cancel(request=number)))
+        elif request in self._tasks:  # it still waits for the grant, so the broker never heard of it
+            self._tasks[request].cancel()
 
     def _forget(self, number: int) -> None:
         self._tasks.pop(number, None)
-        self._numbers.pop(number, None)
+        self._issued.pop(number, None)
 
     async def _end(self) -> None:
         for request, task in list(self._tasks.items()):
-            with contextlib.suppress(SecureError):
-                await self._cancel(request)
+            await self._cancel(request)
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._channel.close()

@@ -63,6 +63,8 @@ def main(fd: int, vault: str) -> int:
 async def serve(sock: socket.socket, vault: str) -> int:
     """Answer until the relay stops us or goes."""
     channel: Channel[ToBroker, FromBroker] = Channel(sock, Codec(ToBroker))
+    # Whoever ends the process gets the same good order as a relay that goes: requests under way end in the log.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sock.shutdown, socket.SHUT_RD)
     process = Process(channel)
     async with Desk.open(vault, process.changed) as desk:
         await process.run(desk)
@@ -75,6 +77,7 @@ class Process:
     def __init__(self, channel: Channel[ToBroker, FromBroker]) -> None:
         self._channel = channel
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._grants: dict[int, str] = {}  # of requests that come from a kernel
 
     async def run(self, desk: Desk) -> None:
         """Start a task for each request that arrives; return after `Stop` or when the relay has gone."""
@@ -84,7 +87,9 @@ class Process:
                     await self._reply(request.id, Done())
                     return
                 if isinstance(request.body, FromKernel) and isinstance(request.body.request, Cancel):
-                    self._cancel(request.body.request.request)
+                    self._cancel(request.body.grant, request.body.request.request)
+                elif request.id == 0 or request.id in self._tasks:
+                    await self._refuse(request.id, InvalidRequestError(detail="the number is in use"))
                 else:
                     self._start(request, desk)
         finally:
@@ -112,12 +117,17 @@ class Process:
     def _start(self, request: ToBroker, desk: Desk) -> None:
         task = asyncio.create_task(self._answer(request, desk))
         self._tasks[request.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(request.id, None))
+        if isinstance(request.body, FromKernel):
+            self._grants[request.id] = request.body.grant
+        task.add_done_callback(lambda _: self._forget(request.id))
 
-    def _cancel(self, number: int) -> None:
-        task = self._tasks.get(number)
-        if task is not None:
-            task.cancel()
+    def _forget(self, number: int) -> None:
+        self._tasks.pop(number, None)
+        self._grants.pop(number, None)
+
+    def _cancel(self, grant: str, number: int) -> None:
+        if self._grants.get(number) == grant:  # nobody ends what another kernel asked
+            self._tasks[number].cancel()
 
     async def _answer(self, request: ToBroker, desk: Desk) -> None:
         async def reply(body: RelayReply, fd: int | None = None) -> None:
@@ -125,7 +135,7 @@ class Process:
 
         try:
             await desk.answer(request.body, reply)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # the request is over, the process goes on
             await self._refuse(request.id, CancelledError())
         except SecureError as error:
             if error.detail:

@@ -6,7 +6,13 @@ import socket
 
 import pytest
 
-from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError, SecureError, UnavailableError
+from jupyter_secure.protocol.errors import (
+    InvalidRequestError,
+    RefusedError,
+    SecureError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from jupyter_secure.protocol.grant import Grant, GuardLevel, GuardReport
 from jupyter_secure.protocol.messages import (
     Budget,
@@ -299,5 +305,46 @@ async def test_requests_wait_for_the_grant(far, upstream):
     await asyncio.sleep(0.01)
     minted.set_result(GRANT)
     assert (await far.next()).body.grant == "g-1"
+    kernel.channel.close()
+    await task
+
+
+async def test_cancel_needs_no_grant_and_ends_no_channel(far, upstream):
+    ours, theirs = pair()
+    answers = [GRANT]
+
+    async def grant():
+        if not answers:
+            raise UnauthenticatedError
+        return answers.pop()
+
+    task = asyncio.create_task(KernelChannel(ours, upstream, grant).serve())
+    kernel = Kernel(theirs)
+    await kernel.ask(5, Catalog())
+    number = (await far.next()).id
+    await kernel.ask(6, Cancel(request=5))
+    assert (await far.next()).body == FromKernel(grant="g-1", request=Cancel(request=number))
+    await kernel.ask(7, Status())
+    assert (await kernel.next())[0].error.code == UnauthenticatedError.code
+    kernel.channel.close()
+    await task
+
+
+async def test_a_request_cancelled_while_it_waits_for_the_grant_is_never_made(far, upstream):
+    ours, theirs = pair()
+    minted = asyncio.Event()
+
+    async def grant():
+        await minted.wait()
+        return GRANT
+
+    task = asyncio.create_task(KernelChannel(ours, upstream, grant).serve())
+    kernel = Kernel(theirs)
+    await kernel.ask(1, Catalog())
+    await kernel.ask(2, Cancel(request=1))
+    await asyncio.sleep(0.05)
+    minted.set()
+    await kernel.ask(3, Status())
+    assert (await far.next()).body.request == Status()
     kernel.channel.close()
     await task
