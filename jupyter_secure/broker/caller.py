@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jupyter_secure.broker.policy.ask import Context
@@ -17,10 +18,12 @@ class Caller:
     Attributes:
         grant: of the kernel that asks; None when the person asks through the sidebar without a kernel.
         public_key: the kernel's X25519 key; empty until it said hello.
+        again: reads the same origin from the records once more, or raises `UnauthenticatedError`; for work that waits.
     """
 
     principal: Principal
     now_ms: int
+    again: Callable[[], Caller]
     grant: Grant | None = None
     public_key: bytes = b""
 

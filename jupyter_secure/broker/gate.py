@@ -6,19 +6,23 @@
  (3) record it durably, permitted or refused; no log, no data
  (4) unwrap the keys of only the columns that the view needs
  (5) a worker decrypts, filters, masks and seals the view to the kernel's key
- (6) hand the sealed stream over
- (7) record how it ended: rows and digest
+ (6) ask policy once more, because (4) and (5) may have waited for others, and hand the sealed stream over
+ (7) record how it ended: rows and digest; every permitted request ends in the log, also one that was cancelled
 
-`Gate.load` on the rung `dp` stops after (3): what crosses is a handle. Questions come through `broker.question`, which
-walks the same steps with the ledger between (3) and (4).
+Loads and questions of one person take turns, so that nobody can hold all workers by not reading.
+
+`Gate.load` on the rung `dp` goes from (3) to (7): what crosses is a handle. Questions come through
+`broker.question`, which walks the same steps with the ledger between (3) and (4).
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -30,17 +34,26 @@ from jupyter_secure.broker.policy.decide import decide
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.vault import Vault
+from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
 from jupyter_secure.broker.views.pool import ViewStream, WorkerPool
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
-from jupyter_secure.protocol.errors import CancelledError, InvalidRequestError, RefusedError, SecureError
+from jupyter_secure.protocol.errors import (
+    CancelledError,
+    ConflictError,
+    IntegrityError,
+    InvalidRequestError,
+    RefusedError,
+    SecureError,
+)
 from jupyter_secure.protocol.messages import Answer, Delivery, Handle, Load
 from jupyter_secure.protocol.record import Header, Kind
 from jupyter_secure.protocol.sealing import bind
 from jupyter_secure.protocol.view import Rung, ViewSpec
 
 Deliver = Callable[[Delivery | Handle | Answer, int | None], Awaitable[None]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,11 @@ class Gate:
     vault: Vault
     policies: Policies
     pool: WorkerPool
+    turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    async def load(self, caller: Caller, wish: Load, deliver: Deliver, handle: Callable[[Ruling], Handle]) -> None:
+    async def load(
+        self, caller: Caller, wish: Load, deliver: Deliver, handle: Callable[[Ruling], Awaitable[Handle]]
+    ) -> None:
         """Deliver the view that policy permits, or raise.
 
         Args:
@@ -87,23 +103,20 @@ class Gate:
         if caller.grant is None or not caller.public_key:
             raise InvalidRequestError("This kernel has not introduced itself. Restart it and run the cell again.")
         ruling = await self.rule(caller, wish, Kind.LOAD_DECIDED)
-        if ruling.view.rung is Rung.DP:
-            await deliver(handle(ruling), None)
-            return
         try:
-            # (4) Keys of the needed columns, for as long as the worker takes them over.
-            info = bind(caller.grant.id, ruling.request, ruling.digest)
-            plan = self._plan(ruling, caller.public_key, info.encode())
-            # (5) The stream begins; the worker waits for whoever reads it.
-            stream = await self.pool.open(plan)
-            # (6) From here on the kernel reads ciphertext that only it can open.
-            await self._hand_over(stream, deliver, ruling, info)
-            finished = await stream.finished()
+            if ruling.view.rung is Rung.DP:
+                await deliver(await handle(ruling), None)
+                finished = None
+            else:
+                async with self.turns[caller.principal.name]:
+                    finished = await self._make(caller, wish, deliver, ruling)
         except BaseException as error:
-            await asyncio.shield(self.failed(caller, ruling, Kind.LOAD_FAILED, error))
+            await to_the_end(self.failed(caller, ruling, Kind.LOAD_FAILED, error))
             raise
         # (7) The outcome.
-        done = replace(outcome(ruling, Kind.LOAD_DELIVERED, self.vault.now()), rows=finished.rows, view=finished.digest)
+        done = outcome(ruling, Kind.LOAD_DELIVERED, self.vault.now())
+        if finished is not None:
+            done = replace(done, rows=finished.rows, view=finished.digest)
         await self.vault.audit.record(done, caller.personal(wish.purpose))
 
     async def rule(self, caller: Caller, wish: Load, kind: Kind) -> Ruling:
@@ -111,14 +124,19 @@ class Gate:
 
         Raises:
             RefusedError: refused, and recorded as that.
+            IntegrityError: the same, of a dataset that some rule names to the person.
             AuditUnavailableError: the log cannot be written.
         """
         # (2) A dataset that does not exist is decided like one that nobody may use.
         request = secrets.token_hex(8)
-        version, decision = self.decide(caller, wish)
+        damaged: IntegrityError | None = None
+        try:
+            version, decision = self.decide(caller, wish)
+        except IntegrityError as error:
+            version, decision, damaged = None, None, error
         view = None if decision is None else decision.view
         digest = None if decision is None else decision.digest()
-        refused = refusal(wish.dataset, decision)
+        refused = damaged or refusal(wish.dataset, decision)
         # (3) Before the raise, so that refusals are recorded too.
         header = Header(
             time=self.vault.now(),
@@ -132,19 +150,41 @@ class Gate:
             policy=None if decision is None else decision.policy,
             decision=digest,
             guard=caller.guard,
+            error=None if damaged is None else damaged.code,
         )
         note = refused.public if view is None else None
-        seq = await self.vault.audit.record(header, caller.personal(wish.purpose, note))
+        seq = await to_the_end(self.vault.audit.record(header, caller.personal(wish.purpose, note)))
         if version is None or decision is None or view is None or digest is None:
             raise refused
         return Ruling(request=request, seq=seq, digest=digest, version=version, decision=decision, view=view)
 
     def decide(self, caller: Caller, wish: Load) -> tuple[DatasetVersion | None, Decision | None]:
-        """Return the version and what policy says of it now; None for a dataset that does not exist."""
+        """Return the version and what policy says of it now; None for a dataset that does not exist.
+
+        Raises:
+            IntegrityError: its manifest is damaged; told only to a person whom some rule lets use it.
+        """
         try:
             version = self.vault.catalog.latest(wish.dataset)
         except RefusedError:
             return None, None
+        except IntegrityError:
+            if self._names(caller, wish.dataset):
+                raise
+            return None, None
+        return version, self._decide(caller, wish, version)
+
+    def require_still(self, caller: Caller, wish: Load, ruling: Ruling) -> None:
+        """Ask grant, account and policy again, before something crosses that had to wait.
+
+        Raises:
+            UnauthenticatedError: the grant has ended, or the account.
+            ConflictError: policy would answer otherwise now.
+        """
+        if self._decide(caller.again(), wish, ruling.version).view != ruling.view:
+            raise ConflictError("What you may use has changed meanwhile. Run the cell again.")
+
+    def _decide(self, caller: Caller, wish: Load, version: DatasetVersion) -> Decision:
         ask = Ask(
             principal=caller.principal,
             dataset=version,
@@ -153,7 +193,13 @@ class Gate:
             columns=wish.columns,
             purpose=wish.purpose,
         )
-        return version, decide(self.policies.current()[1], ask)
+        return decide(self.policies.current()[1], ask)
+
+    def _names(self, caller: Caller, dataset: str) -> bool:
+        return any(
+            rule.rung is not Rung.DENY and rule.names(dataset) and rule.addresses(caller.principal)
+            for rule in self.policies.current()[1].terms.rules
+        )
 
     async def failed(self, caller: Caller, ruling: Ruling, kind: Kind, error: BaseException) -> None:
         """Record that a permitted request came to nothing."""
@@ -184,6 +230,23 @@ class Gate:
             for part in opened.parts
         )
 
+    async def _make(self, caller: Caller, wish: Load, deliver: Deliver, ruling: Ruling) -> Finished:
+        assert caller.grant is not None
+        # (4) Keys of the needed columns, for as long as the worker takes them over.
+        info = bind(caller.grant.id, ruling.request, ruling.digest)
+        plan = await asyncio.to_thread(self._plan, ruling, caller.public_key, info.encode())
+        # (5) The stream begins; the worker waits for whoever reads it.
+        stream = await self.pool.open(plan)
+        # (6) From here on the kernel reads ciphertext that only it can open.
+        try:
+            self.require_still(caller, wish, ruling)
+            await deliver(_delivery(ruling, stream, info), stream.fd)
+        except BaseException:
+            await stream.cancel()
+            raise
+        stream.handed_over()
+        return await stream.finished()
+
     def _plan(self, ruling: Ruling, recipient: bytes, info: bytes) -> ViewPlan:
         view = ruling.view
         keychain = self.vault.keychain
@@ -200,27 +263,38 @@ class Gate:
             total=ruling.version.rows,
         )
 
-    async def _hand_over(self, stream: ViewStream, deliver: Deliver, ruling: Ruling, info: str) -> None:
-        view = ruling.view
-        crossing = {column.name for column in view.columns}
-        message = Delivery(
-            dataset=view.dataset,
-            version=view.version,
-            rung=view.rung,
-            columns=view.columns,
-            left_out=tuple(reason for reason in ruling.decision.reasons if reason.column not in crossing),
-            purpose=view.purpose,
-            rows=ruling.version.rows,
-            seal=stream.seal,
-            info=info,
-            seq=ruling.seq,
-        )
+
+def _delivery(ruling: Ruling, stream: ViewStream, info: str) -> Delivery:
+    view = ruling.view
+    crossing = {column.name for column in view.columns}
+    return Delivery(
+        dataset=view.dataset,
+        version=view.version,
+        rung=view.rung,
+        columns=view.columns,
+        left_out=tuple(reason for reason in ruling.decision.reasons if reason.column not in crossing),
+        purpose=view.purpose,
+        # How many rows there are in all is not told to whom policy gives some of them.
+        rows=0 if view.rows else ruling.version.rows,
+        seal=stream.seal,
+        info=info,
+        seq=ruling.seq,
+    )
+
+
+async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what `work` returns even if the request is cancelled meanwhile; it is then cancelled at its next wait."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
         try:
-            await deliver(message, stream.fd)
-        except BaseException:
-            await stream.cancel()
-            raise
-        stream.handed_over()
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    current = asyncio.current_task()
+    if cancelled and current is not None:
+        current.cancel()
+    return task.result()
 
 
 def outcome(ruling: Ruling, kind: Kind, now: int, word: str = "done") -> Header:

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.dp_terms import domain_of
-from jupyter_secure.broker.gate import Deliver, Gate, Ruling, outcome
+from jupyter_secure.broker.gate import Deliver, Gate, Ruling, outcome, to_the_end
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
@@ -83,23 +83,27 @@ class Questions:
         ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED)
         try:
             priced = self._price(caller, ruling, question, wish.epsilon)
+            cost = ""
             if wish.preview:
-                await deliver(self._preview(caller, ruling, priced), None)
-                return
-            result, cost = await self._answer(caller, ruling, priced)
-            await self._hand_over(caller, ruling, priced, result, cost, deliver)
+                await deliver(await self._preview(caller, ruling, priced), None)
+            else:
+                async with self._gate.turns[caller.principal.name]:
+                    result, cost = await self._answer(caller, ruling, priced)
+                self._gate.require_still(caller, load, ruling)
+                await self._hand_over(caller, ruling, priced, result, cost, deliver)
         except BaseException as error:
-            await asyncio.shield(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
+            await to_the_end(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
             raise
         # (7) The outcome.
-        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=cost or "0")
+        extra = {"preview": "yes"} if wish.preview else {}
+        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=cost or "0", extra=extra)
         await self._vault.audit.record(done, caller.personal(wish.purpose))
 
-    def handle(self, caller: Caller, ruling: Ruling) -> Handle:
+    async def handle(self, caller: Caller, ruling: Ruling) -> Handle:
         """Return what crosses on the rung `dp`: what may be asked, never any data."""
         domain, budget = self._terms(ruling.view, ruling.version)
         facts(domain)  # what the policy says of the columns must be sound before anything is offered
-        self._set_caps(caller, ruling.view.dataset, budget)
+        await self._set_caps(caller, ruling.view.dataset, budget)
         return Handle(
             dataset=ruling.view.dataset,
             version=ruling.view.version,
@@ -110,7 +114,7 @@ class Questions:
             seq=ruling.seq,
         )
 
-    def gauges(self, caller: Caller, dataset: str | None) -> tuple[Gauge, ...]:
+    async def gauges(self, caller: Caller, dataset: str | None) -> tuple[Gauge, ...]:
         """Return the budgets of the datasets that the person may question, or of one of them."""
         names = self._vault.catalog.names() if dataset is None else (dataset,)
         found: list[Gauge] = []
@@ -118,14 +122,14 @@ class Questions:
             _, decision = self._gate.decide(caller, Load(dataset=name, rung=Rung.DP))
             terms = self._gate.policies.current()[1].datasets.get(name)
             if decision is not None and decision.view is not None and terms is not None and terms.budget is not None:
-                self._set_caps(caller, name, terms.budget)
+                await self._set_caps(caller, name, terms.budget)
                 found += self._ledger.gauges(name, caller.principal.name, terms.budget.delta)
         return tuple(found)
 
     async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str]:
         """Return the result and what it cost; an empty cost means that it was known."""
         name = ruling.view.dataset
-        self._set_caps(caller, name, priced.budget)
+        await self._set_caps(caller, name, priced.budget)
         digest = question_digest(
             priced.question, version=ruling.version.digest, domain=priced.domain.digest(), units=priced.units
         )
@@ -137,10 +141,9 @@ class Questions:
         # (3b) From now on an older ledger does not fit the log.
         await self._anchor()
         # (4) Keys for the worker, then (5) its exact sums with noise.
+        columns = needed_columns(priced.domain, asked_columns(priced.question))
         job = DpJob(
-            parts=self._gate.open_parts(
-                ruling.version, frozenset(needed_columns(priced.domain, asked_columns(priced.question)))
-            ),
+            parts=await asyncio.to_thread(self._gate.open_parts, ruling.version, frozenset(columns)),
             asked=DpQuestion(
                 question=priced.question,
                 domain=priced.domain,
@@ -171,9 +174,9 @@ class Questions:
         finally:
             os.close(fd)
 
-    def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
+    async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
         bound = bind(priced.question, facts(priced.domain), priced.units)
-        self._set_caps(caller, ruling.view.dataset, priced.budget)
+        await self._set_caps(caller, ruling.view.dataset, priced.budget)
         cost = epsilon_of(priced.units, priced.budget.delta)
         return self._message(caller, ruling, priced, forecast(bound), cost, repeated=False)
 
@@ -217,9 +220,10 @@ class Questions:
             raise RefusedError(detail="a dp view without a budget")
         return domain_of(view, version, terms), terms.budget
 
-    def _set_caps(self, caller: Caller, dataset: str, budget: Budget) -> None:
-        self._ledger.set_cap(Scope("dataset", dataset), units_of(budget.epsilon, budget.delta))
-        self._ledger.set_cap(Scope("person", dataset, caller.principal.name), units_of(budget.person, budget.delta))
+    async def _set_caps(self, caller: Caller, dataset: str, budget: Budget) -> None:
+        person = Scope("person", dataset, caller.principal.name)
+        for scope, epsilon in ((Scope("dataset", dataset), budget.epsilon), (person, budget.person)):
+            await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, budget.delta))
 
     async def _anchor(self) -> None:
         # One at a time, so that the last anchor in the log is the newest.

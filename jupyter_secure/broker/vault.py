@@ -132,8 +132,8 @@ class Vault:
         """Return the public key for log, manifests or policies, as the vault's description names it."""
         return Verifier(self._public[purpose])
 
-    def unlock(self, passphrase: str) -> None:
-        """Bring the keys into memory, and log that.
+    def unlock(self, passphrase: str, personal: Personal | None = None) -> None:
+        """Bring the keys into memory, and log that, under whoever tried.
 
         Raises:
             UnlockError: the passphrase is another one; logged, and nothing else has changed.
@@ -143,12 +143,12 @@ class Vault:
         try:
             provider = open_provider(self._provider_uri, self._settings, passphrase)
         except UnlockError:
-            self._append(Kind.VAULT_UNLOCK_FAILED, "refused")
+            self._append(Kind.VAULT_UNLOCK_FAILED, "refused", personal)
             raise
         self.keychain.attach(provider)
         try:
             self._check_public_keys()
-            self._append(Kind.VAULT_UNLOCKED, "done")
+            self._append(Kind.VAULT_UNLOCKED, "done", personal)
         except SecureError:
             self.keychain.lock()
             raise

@@ -33,6 +33,14 @@ class Message(Noun, tag_field="type"):
     """Base of all messages; the tag is the name of the class."""
 
 
+class Confidential(Message):
+    """Base of messages that hold a passphrase, a password or a ticket: no traceback and no log shows them."""
+
+    def __repr__(self) -> str:
+        """Return the name of the message."""
+        return f"{type(self).__name__}(...)"
+
+
 # What a kernel asks.
 
 
@@ -167,7 +175,8 @@ class Delivery(Message):
     """A view; its content is behind the descriptor that comes with this message.
 
     Attributes:
-        rows: of the sealed version, as the goal of a progress bar; the view's own rows are in its authenticated stream.
+        rows: of the sealed version, as the goal of a progress bar, 0 where policy filters rows; the view's own rows are
+            in its authenticated stream.
         seal: base64 of the HPKE encapsulation and the encrypted content key; `info` binds it to grant and request.
         seq: the entry in the audit log that permitted it.
     """
@@ -269,10 +278,15 @@ class State(Message):
     """Ask whether the vault is open. Answered by `StateReply`."""
 
 
-class Unlock(Message):
-    """Open the vault; the passphrase crosses the private socket only. Answered by `StateReply`."""
+class Unlock(Confidential):
+    """Open the vault; the passphrase crosses the private socket only. Answered by `StateReply`.
+
+    Attributes:
+        ticket: of the person who typed it in the sidebar; None from the terminal that started the server.
+    """
 
     passphrase: Secret
+    ticket: Text | None = None
 
 
 class UnlockFromKeyring(Message):
@@ -282,26 +296,26 @@ class UnlockFromKeyring(Message):
     """
 
 
-class Login(Message):
+class Login(Confidential):
     """Prove who one is by name and password. Answered by `Session`."""
 
     user: Text
     password: Secret
 
 
-class WhoAmI(Message):
+class WhoAmI(Confidential):
     """Ask who a ticket stands for now, with the roles of now. Answered by `Session`."""
 
     ticket: Text
 
 
-class Logout(Message):
+class Logout(Confidential):
     """End a ticket. Answered by `Done`."""
 
     ticket: Text
 
 
-class OpenKernel(Message):
+class OpenKernel(Confidential):
     """Mint a grant for a kernel that was just started. Answered by `Welcome`."""
 
     ticket: Text
@@ -330,14 +344,14 @@ class FromKernel(Message):
     request: KernelRequest
 
 
-class PanelCatalog(Message):
+class PanelCatalog(Confidential):
     """What the person may use; answered by `CatalogReply`. Without a grant the guard level counts as G0."""
 
     ticket: Text
     grant: Text | None = None
 
 
-class PanelWhy(Message):
+class PanelWhy(Confidential):
     """The panel's `why?`. Answered by `WhyReply`."""
 
     ticket: Text
@@ -346,14 +360,14 @@ class PanelWhy(Message):
     grant: Text | None = None
 
 
-class PanelBudget(Message):
+class PanelBudget(Confidential):
     """Gauges for all datasets that the person may query. Answered by `BudgetReply`."""
 
     ticket: Text
     grant: Text | None = None
 
 
-class PanelLog(Message):
+class PanelLog(Confidential):
     """Entries of one notebook, newest first; officers see everybody's, others their own. Answered by `LogReply`.
 
     Attributes:
@@ -367,7 +381,7 @@ class PanelLog(Message):
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
-class PanelLineage(Message):
+class PanelLineage(Confidential):
     """The graph of one notebook. Answered by `LineageReply`."""
 
     ticket: Text
@@ -410,7 +424,7 @@ class StateReply(Message):
     log_size: Count
 
 
-class Session(Message):
+class Session(Confidential):
     """A proved identity. The ticket is empty in the answer to `WhoAmI`."""
 
     principal: Principal

@@ -111,10 +111,13 @@ class Grants:
             connection.execute(update(GRANTS).where(GRANTS.c.id == grant).values(notebook=moved.notebook))
         return moved
 
-    def close(self, grant: str) -> None:
-        """End a grant; one that has ended stays ended."""
+    def close(self, grant: str) -> Grant | None:
+        """End a grant, whatever has become of its account; return it, or None if there was nothing to end."""
         with transaction(self._engine) as connection:
+            open_one = select(GRANTS).where(GRANTS.c.id == grant, GRANTS.c.closed.is_(None))
+            row = connection.execute(open_one).mappings().first()
             _close(connection, self._now(), GRANTS.c.id == grant)
+        return None if row is None else _from_row(dict(row))
 
     def _live(self, connection: Connection, grant: str) -> tuple[Grant, str | None]:
         query: Select[Any] = select(GRANTS).where(GRANTS.c.id == grant)

@@ -1,4 +1,4 @@
-"""How often one name may be tried.
+"""How often one name may be tried; the vault's passphrase counts as a name of its own.
 
 Promises: the first `FREE` wrong passwords in a row cost nothing; each further one doubles the wait, up to `LONGEST`; a
 right one clears the count; an unknown name is counted like a known one. An attempt is counted before its password is
@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from jupyter_secure.protocol.errors import UnauthenticatedError
+from jupyter_secure.protocol.errors import SecureError, UnauthenticatedError
 
 FREE = 5
 FIRST = 2_000  # milliseconds
@@ -24,10 +24,16 @@ NAMES = 10_000
 
 
 class Limiter:
-    """Counts wrong passwords by name. `now` gives milliseconds since 1970."""
+    """Counts wrong passwords by name.
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    Args:
+        now: milliseconds since 1970.
+        error: what an attempt that comes too soon raises.
+    """
+
+    def __init__(self, now: Callable[[], int], error: type[SecureError] = UnauthenticatedError) -> None:
         self._now = now
+        self._error = error
         self._tried: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._lock = threading.Lock()  # logins run in threads
 
@@ -35,14 +41,14 @@ class Limiter:
         """Count one attempt as wrong until `succeeded` says otherwise.
 
         Raises:
-            UnauthenticatedError: too soon; the sentence says how long to wait, and the attempt is not counted.
+            SecureError: too soon; the sentence says how long to wait, and the attempt is not counted.
         """
         now = self._now()
         with self._lock:
             wrong, until = self._tried.get(name[:64], (0, 0))
             if now < until:
                 seconds = -(-(until - now) // 1000)
-                raise UnauthenticatedError(f"Too many wrong passwords for that name. Try again in {seconds} seconds.")
+                raise self._error(f"Too many wrong passwords. Try again in {seconds} seconds.")
             wrong += 1
             # 2**10 times FIRST is beyond LONGEST; the bound keeps the number small however long somebody tries.
             wait = min(LONGEST, FIRST << min(wrong - FREE, 10)) if wrong >= FREE else 0

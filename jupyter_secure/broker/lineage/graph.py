@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.lineage import Assertion, Edge, Graph, Node, NodeKind
 from jupyter_secure.protocol.record import Entry, Header, Kind
+from jupyter_secure.protocol.view import Rung
 
 # What to ask the log for: flows of the notebook, and every sealing.
 FLOWS = (Kind.LOAD_DELIVERED, Kind.QUERY_ANSWERED)
@@ -30,7 +31,7 @@ def build(notebook: str, entries: Iterable[Entry]) -> Graph:
     ordered = sorted(entries, key=lambda entry: entry.seq)
     views: dict[str, list[Entry]] = {}
     for entry in ordered:
-        if entry.header.kind in FLOWS and entry.personal is not None and entry.personal.notebook == notebook:
+        if _crossed(entry.header) and entry.personal is not None and entry.personal.notebook == notebook:
             views.setdefault(_view_id(entry.header), []).append(entry)
     if not views:
         return Graph(nodes=(), edges=())
@@ -48,6 +49,12 @@ def build(notebook: str, entries: Iterable[Entry]) -> Graph:
     return Graph(nodes=(*datasets.values(), *nodes, target), edges=tuple(edges))
 
 
+def _crossed(header: Header) -> bool:
+    # A private handle and a preview say what may be asked; nothing of the data was in them.
+    handle = header.kind is Kind.LOAD_DELIVERED and header.rung == Rung.DP
+    return header.kind in FLOWS and not handle and "preview" not in header.extra
+
+
 def _dataset_id(header: Header) -> str:
     return f"dataset:{header.dataset}@{header.version}"
 
@@ -61,9 +68,8 @@ def _view_id(header: Header) -> str:
 def _dataset(name: str, header: Header, sealed: Header | None) -> Node:
     detail = {"dataset": str(header.dataset), "version": str(header.version)}
     if sealed is not None:
+        # Not its number of rows: that is itself private to whoever may only ask, or may see only some of them.
         detail["sealed"] = _moment(sealed.time)
-        if sealed.rows is not None:
-            detail["rows"] = str(sealed.rows)
     return Node(id=name, kind=NodeKind.DATASET, label=f"{header.dataset} v{header.version}", detail=detail)
 
 

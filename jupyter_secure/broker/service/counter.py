@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from jupyter_secure.broker.authn.grants import Grants
@@ -49,7 +50,7 @@ class Counter:
             case Query():
                 await self._questions.ask(caller, request, reply)
             case Hello():
-                await reply(self._hello(caller, request), None)
+                await reply(await self._hello(caller, request), None)
             case Status():
                 await reply(self._status(caller), None)
             case Catalog():
@@ -57,13 +58,13 @@ class Counter:
             case Why():
                 await reply(why(self._gate, caller, request), None)
             case Budget():
-                await reply(BudgetReply(gauges=self._questions.gauges(caller, request.dataset)), None)
+                await reply(BudgetReply(gauges=await self._questions.gauges(caller, request.dataset)), None)
             case _:
                 raise InvalidRequestError(detail=f"not answered: {type(request).__name__}")
 
-    def _hello(self, caller: Caller, request: Hello) -> Welcome:
+    async def _hello(self, caller: Caller, request: Hello) -> Welcome:
         assert caller.grant is not None
-        return Welcome(grant=self._grants.bind_key(caller.grant.id, request.public_key))
+        return Welcome(grant=await asyncio.to_thread(self._grants.bind_key, caller.grant.id, request.public_key))
 
     def _status(self, caller: Caller) -> StatusReply:
         assert caller.grant is not None

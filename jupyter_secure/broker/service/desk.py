@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from jupyter_secure._version import __version__
 from jupyter_secure.broker.authn.accounts import Accounts
 from jupyter_secure.broker.authn.grants import Grants
+from jupyter_secure.broker.authn.limiter import Limiter
 from jupyter_secure.broker.authn.login import Login as LoginDoor
 from jupyter_secure.broker.authn.tickets import Tickets
 from jupyter_secure.broker.caller import Caller
@@ -56,6 +58,8 @@ from jupyter_secure.protocol.record import Header, Kind, Personal
 from .counter import Counter
 from .panel import Panel
 
+# Passwords under examination: each takes 64 MiB and a thread that others need for their work on the store.
+PROVING = 2
 Reply = Callable[[RelayReply, int | None], Awaitable[None]]
 Changed = Callable[[str | None], Awaitable[None]]
 
@@ -69,6 +73,8 @@ class Desk:
         self.tickets = Tickets(vault.engine, vault.now)
         self.grants = Grants(vault.engine, vault.now)
         self._door = LoginDoor(vault.engine, vault.now, self.accounts)
+        self._proving = asyncio.Semaphore(PROVING)
+        self._unlocks = Limiter(vault.now, UnlockError)
         self._changed = changed
         gate = Gate(vault, Policies(vault), pool)
         questions = Questions(gate, Ledger(vault.engine))
@@ -126,7 +132,11 @@ class Desk:
         return StateReply(vault=vault, version=__version__, pid=os.getpid(), log_size=self.vault.audit.head().size)  # type: ignore[arg-type]  # mypy widens the literal
 
     async def _unlock(self, body: Unlock) -> StateReply:
-        await asyncio.to_thread(self.vault.unlock, body.passphrase)
+        who = None if body.ticket is None else self.tickets.whoami(body.ticket).principal.name
+        self._unlocks.attempt("")
+        async with self._proving:
+            await asyncio.to_thread(self.vault.unlock, body.passphrase, Personal(user=who))
+        self._unlocks.succeeded("")
         await asyncio.to_thread(self.vault.audit.checkpoint)
         await self._changed(None)
         return await self._state(State())
@@ -140,7 +150,8 @@ class Desk:
     async def _login(self, body: Login) -> Session:
         personal = Personal(user=body.user[:63])
         try:
-            session = await asyncio.to_thread(self._door.login, body.user, body.password)
+            async with self._proving:
+                session = await asyncio.to_thread(self._door.login, body.user, body.password)
         except SecureError:
             await self.vault.audit.record(self._header(Kind.LOGIN_FAILED, "refused"), personal)
             raise
@@ -170,11 +181,11 @@ class Desk:
         return Welcome(grant=await asyncio.to_thread(self.grants.move, body.grant, body.notebook))
 
     async def _close_kernel(self, body: CloseKernel) -> Done:
-        grant = self.grants.get(body.grant)
-        await asyncio.to_thread(self.grants.close, body.grant)
-        personal = Personal(user=grant.user, kernel=grant.kernel, notebook=grant.notebook)
-        await self.vault.audit.record(self._header(Kind.KERNEL_STOPPED), personal)
-        await self._changed(grant.notebook)
+        grant = await asyncio.to_thread(self.grants.close, body.grant)
+        if grant is not None:
+            personal = Personal(user=grant.user, kernel=grant.kernel, notebook=grant.notebook)
+            await self.vault.audit.record(self._header(Kind.KERNEL_STOPPED), personal)
+            await self._changed(grant.notebook)
         return Done()
 
     def _caller_of_grant(self, number: str) -> Caller:
@@ -183,6 +194,7 @@ class Desk:
         return Caller(
             principal=self.accounts.get(grant.user),
             now_ms=self.vault.now(),
+            again=functools.partial(self._caller_of_grant, number),
             grant=grant,
             public_key=base64.b64decode(key) if key else b"",
         )
@@ -193,7 +205,8 @@ class Desk:
         grant = self.grants.get(number) if number else None
         if grant is not None and grant.user != principal.name:
             raise InvalidRequestError(detail="somebody else's grant")
-        return Caller(principal=principal, now_ms=self.vault.now(), grant=grant)
+        again = functools.partial(self._caller_of_ticket, body)
+        return Caller(principal=principal, now_ms=self.vault.now(), again=again, grant=grant)
 
     def _header(self, kind: Kind, outcome: str = "done", **fields: Any) -> Header:
         return Header(time=self.vault.now(), kind=kind, outcome=outcome, **fields)

@@ -6,13 +6,18 @@ appear. Nothing here opens data or needs the vault's keys, so the sidebar works 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
+from msgspec.structs import replace
+
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.lineage.graph import FLOWS, ORIGINS, build
 from jupyter_secure.broker.policy.offer import offer
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import refusal
-from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError
 from jupyter_secure.protocol.messages import (
     BudgetReply,
     CatalogReply,
@@ -29,6 +34,7 @@ from jupyter_secure.protocol.messages import (
     WhyReply,
 )
 from jupyter_secure.protocol.principal import Role
+from jupyter_secure.protocol.record import Entry
 from jupyter_secure.protocol.view import Rung
 
 
@@ -53,17 +59,19 @@ class Panel:
             case PanelWhy():
                 return why(self._gate, caller, Why(dataset=body.dataset, column=body.column))
             case PanelBudget():
-                return BudgetReply(gauges=self._questions.gauges(caller, None))
+                return BudgetReply(gauges=await self._questions.gauges(caller, None))
             case PanelLog():
-                return self._log(caller, body)
+                return await asyncio.to_thread(self._log, caller, body)
             case PanelLineage():
-                return self._lineage(caller, body)
+                return await asyncio.to_thread(self._lineage, caller, body)
 
     def _log(self, caller: Caller, body: PanelLog) -> LogReply:
         audit = self._gate.vault.audit
-        user = None if caller.principal.has(Role.OFFICER) else caller.principal.name
+        officer = caller.principal.has(Role.OFFICER)
+        user = None if officer else caller.principal.name
         entries = audit.entries(notebook=body.notebook, user=user, before=body.before, limit=body.limit)
-        return LogReply(entries=entries, checkpoint=audit.head().note)
+        shown = entries if officer else tuple(_as_told(entry) for entry in entries)
+        return LogReply(entries=shown, checkpoint=audit.head().note)
 
     def _lineage(self, caller: Caller, body: PanelLineage) -> LineageReply:
         user = None if caller.principal.has(Role.OFFICER) else caller.principal.name
@@ -73,11 +81,22 @@ class Panel:
         return LineageReply(graph=build(body.notebook, (*flows, *origins)))
 
 
+def _as_told(entry: Entry) -> Entry:
+    # Version, policy and decision are there for a dataset that exists; whoever was refused is not told which it was.
+    if entry.header.outcome != "refused":
+        return entry
+    return replace(entry, header=replace(entry.header, version=None, policy=None, decision=None))
+
+
 def catalog(gate: Gate, caller: Caller) -> CatalogReply:
     """Return what the person may use now, and as what."""
     policy = gate.policies.current()[1]
-    versions = (gate.vault.catalog.latest(name) for name in gate.vault.catalog.names())
-    offers = (offer(policy, caller.principal, version, caller.context) for version in versions)
+    offers = []
+    for name in gate.vault.catalog.names():
+        # A damaged dataset is missing here; whoever may use it is told so by the load.
+        with contextlib.suppress(IntegrityError):
+            version = gate.vault.catalog.latest(name)
+            offers.append(offer(policy, caller.principal, version, caller.context))
     return CatalogReply(offers=tuple(found for found in offers if found is not None))
 
 
