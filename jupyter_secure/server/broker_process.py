@@ -136,9 +136,18 @@ class BrokerProcess:
             self._log.error("The broker ended (status %s). Nothing was lost; restarting in %s s.", status, pause)
             self._changed()
             await asyncio.sleep(pause)
-            self.spawn()
+            while not self._spawned():  # noqa: ASYNC110 - what is waited for sends no event
+                await asyncio.sleep(PAUSES[-1])
             # It runs at the next pause of this task, and by then `serve` has taken up the new socket.
             self._greeting = asyncio.get_running_loop().create_task(self._greet())
+
+    def _spawned(self) -> bool:
+        try:
+            self.spawn()
+        except OSError as error:  # no memory, no descriptors
+            self._log.error("The broker cannot be started (%s). Trying again in %s s.", error, PAUSES[-1])
+            return False
+        return True
 
     async def _greet(self) -> None:
         opened = False

@@ -36,7 +36,7 @@ class Person:
     """Whose request it is: account name and ticket."""
 
     name: str
-    ticket: str
+    ticket: str = field(repr=False)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class KernelSession:
 
     kernel: str
     owner: str
-    ticket: str
+    ticket: str = field(repr=False)
     notebook: str
     report: GuardReport
     grant: Grant | None = None

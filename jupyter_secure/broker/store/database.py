@@ -39,12 +39,14 @@ def open_database(url: str) -> Engine:
 
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed)
+        return create_engine(parsed, hide_parameters=True)
     if parsed.database in {None, "", ":memory:"}:
-        engine = create_engine(parsed, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            parsed, poolclass=StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
+        )
     else:
         _make_private(Path(str(parsed.database)))
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000})
+        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
     _configure(engine, _SETTINGS)
     return engine
 
@@ -59,7 +61,7 @@ def open_read_only(path: Path) -> Engine:
 
     if not path.is_file():
         raise InstallationError("There is no database in this vault. Make one with `jupyter secure init`.")
-    engine = create_engine(_read_only_url(path), connect_args={"timeout": BUSY_MS / 1000})
+    engine = create_engine(_read_only_url(path), hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
     _configure(engine, ("PRAGMA query_only=ON", "PRAGMA trusted_schema=OFF"))
     return engine
 

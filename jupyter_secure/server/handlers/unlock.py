@@ -19,6 +19,10 @@ class Passphrase(Noun):
 
     passphrase: Secret
 
+    def __repr__(self) -> str:
+        """Return the name alone."""
+        return "Passphrase(...)"
+
 
 class UnlockHandler(SecureHandler):
     """The passphrase goes on to the broker; it is not kept and not logged."""
@@ -27,7 +31,7 @@ class UnlockHandler(SecureHandler):
     @authorized("write", resource=RESOURCE)
     async def post(self) -> None:
         """Answer with a `StateReply`."""
-        reply = await self.ask(Unlock(passphrase=self._typed()))
+        reply = await self.ask(Unlock(passphrase=self._typed(), ticket=self.ticket))
         self.app.sessions.reopen()
         self.app.changed.ping()
         self.reply(reply)
