@@ -30,6 +30,13 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "pts", "ptmx")
 NEVER_WORK = (*SYSTEM, "/etc", "/proc", "/sys", "/dev", "/boot", "/run", "/var/lib")
 
 
+# What neither Landlock nor the filter can take away; said in every report of a kernel without namespaces.
+SHARED = (
+    "The kernel sees the names and command lines of your other programs, and can change their priority and processors.",
+    "The kernel shares /dev/shm with your other programs.",
+)
+
+
 class Stack(enum.Enum):
     """Which walls are raised."""
 
@@ -171,7 +178,7 @@ def make(
     work = work_folder(facts, stack)
     covered = tuple(path for path in (*facts.run_later, *facts.code) if inside(path, work) and path != work)
     masked = tuple(path for path in facts.hidden if any(inside(path, place) for place in (work, *facts.code)))
-    gaps = tuple(f"{path} can be changed by the kernel" for path in covered) if stack is Stack.LAUNCHER else ()
+    writable = tuple(f"{path} can be changed by the kernel." for path in covered)
     return GuardPlan(
         stack=stack,
         command=command,
@@ -185,5 +192,5 @@ def make(
         links=facts.links,
         temporary=facts.temporary,
         limits=limits,
-        gaps=gaps,
+        gaps=(*SHARED, *writable) if stack is Stack.LAUNCHER else (),
     )

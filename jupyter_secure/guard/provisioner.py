@@ -132,6 +132,8 @@ class GuardProvisioner(LocalProvisioner):
                     info = await super().launch_kernel(cmd, independent=True, **streams)  # (4)
                 finally:
                     os.close(log)
+                if self._kernel is not None:
+                    self._kernel.close()  # of the process before this restart
                 self._kernel = KernelProcess(self.process, walls.hand_over_leash())
                 self.report = await walls.settle(self.process.pid)
                 self._kernel.found(walls.pid)

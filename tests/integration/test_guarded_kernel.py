@@ -138,6 +138,17 @@ def test_a_restart_gives_a_fresh_kernel_on_the_same_sockets_with_a_fresh_channel
     assert kernel in ground.ask("stop", kernel=kernel)["detached"]
 
 
+def test_restarts_take_no_more_descriptors_of_the_server(ground):
+    kernel = ground.ask("start")["kernel"]
+    ground.ask("restart", kernel=kernel)
+    before = len(list(Path(f"/proc/{ground.pid}/fd").iterdir()))
+    for _ in range(3):
+        ground.ask("restart", kernel=kernel)
+    # The host of this test keeps the newest channel of each kernel, as a server does.
+    assert len(list(Path(f"/proc/{ground.pid}/fd").iterdir())) <= before + 1
+    ground.ask("stop", kernel=kernel)
+
+
 def test_a_kernel_that_dies_is_started_again_behind_the_same_walls(ground):
     started = ground.ask("start")
     kernel, before = started["kernel"], ground.ask("report", kernel=started["kernel"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_secure.guard import bubblewrap, policy
-from jupyter_secure.guard.plan import Facts, Limits, Runtime, Stack, inside, make, work_folder
+from jupyter_secure.guard.plan import SHARED, Facts, Limits, Runtime, Stack, inside, make, work_folder
 from jupyter_secure.protocol.errors import GuardError
 
 FACTS = Facts(
@@ -82,7 +82,7 @@ def test_without_bubblewrap_a_folder_that_would_need_covering_is_refused():
 
 def test_without_bubblewrap_the_gap_is_said():
     facts = replace(FACTS, run_later=("/srv/project/.git",))
-    assert plan(facts, Stack.LAUNCHER).gaps == ("/srv/project/.git can be changed by the kernel",)
+    assert plan(facts, Stack.LAUNCHER).gaps == (*SHARED, "/srv/project/.git can be changed by the kernel.")
     assert plan(facts).gaps == ()
 
 
