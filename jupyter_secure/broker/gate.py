@@ -31,6 +31,7 @@ from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask
 from jupyter_secure.broker.policy.decide import decide
+from jupyter_secure.broker.policy.policy import Policy
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.vault import Vault
@@ -164,15 +165,16 @@ class Gate:
         Raises:
             IntegrityError: its manifest is damaged; told only to a person whom some rule lets use it.
         """
+        policy = self.policies.current()[1]  # read in any case, so that a refusal costs the same reads
         try:
             version = self.vault.catalog.latest(wish.dataset)
         except RefusedError:
             return None, None
         except IntegrityError:
-            if self._names(caller, wish.dataset):
+            if _permits_anything(policy, caller, wish.dataset):
                 raise
             return None, None
-        return version, self._decide(caller, wish, version)
+        return version, decide(policy, _ask(caller, wish, version))
 
     def require_still(self, caller: Caller, wish: Load, ruling: Ruling) -> None:
         """Ask grant, account and policy again, before something crosses that had to wait.
@@ -181,25 +183,9 @@ class Gate:
             UnauthenticatedError: the grant has ended, or the account.
             ConflictError: policy would answer otherwise now.
         """
-        if self._decide(caller.again(), wish, ruling.version).view != ruling.view:
+        now = decide(self.policies.current()[1], _ask(caller.again(), wish, ruling.version))
+        if now.view != ruling.view:
             raise ConflictError("What you may use has changed meanwhile. Run the cell again.")
-
-    def _decide(self, caller: Caller, wish: Load, version: DatasetVersion) -> Decision:
-        ask = Ask(
-            principal=caller.principal,
-            dataset=version,
-            context=caller.context,
-            rung=wish.rung,
-            columns=wish.columns,
-            purpose=wish.purpose,
-        )
-        return decide(self.policies.current()[1], ask)
-
-    def _names(self, caller: Caller, dataset: str) -> bool:
-        return any(
-            rule.rung is not Rung.DENY and rule.names(dataset) and rule.addresses(caller.principal)
-            for rule in self.policies.current()[1].terms.rules
-        )
 
     async def failed(self, caller: Caller, ruling: Ruling, kind: Kind, error: BaseException) -> None:
         """Record that a permitted request came to nothing."""
@@ -262,6 +248,24 @@ class Gate:
             info=info,
             total=ruling.version.rows,
         )
+
+
+def _ask(caller: Caller, wish: Load, version: DatasetVersion) -> Ask:
+    return Ask(
+        principal=caller.principal,
+        dataset=version,
+        context=caller.context,
+        rung=wish.rung,
+        columns=wish.columns,
+        purpose=wish.purpose,
+    )
+
+
+def _permits_anything(policy: Policy, caller: Caller, dataset: str) -> bool:
+    return any(
+        rule.rung is not Rung.DENY and rule.names(dataset) and rule.addresses(caller.principal)
+        for rule in policy.terms.rules
+    )
 
 
 def _delivery(ruling: Ruling, stream: ViewStream, info: str) -> Delivery:
