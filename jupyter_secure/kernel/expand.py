@@ -7,6 +7,8 @@ Steps for a batch: tokens (uint64, marked) become 16 hex characters; run-end enc
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,10 +46,16 @@ def _column(array: pa.Array, shown: pa.DataType) -> pa.Array:
 
 def _tokens(array: pa.Array) -> pa.Array:
     pairs = np.frombuffer(array.buffers()[1], np.uint16)[array.offset * 4 : (array.offset + len(array)) * 4]
-    text = np.empty(len(pairs), np.uint32)
+    room = pa.allocate_buffer(16 * len(array))  # from Arrow's pool, whose pages are warm; numpy's would fault
+    text = np.frombuffer(room, np.uint32)
     for start in range(0, len(pairs), PIECE):  # a piece that stays in the processor's cache
         # "wrap" never wraps, as every pair has its row; it spares numpy a second buffer.
         np.take(CHARACTERS, pairs[start : start + PIECE], out=text[start : start + PIECE], mode="wrap")
-    offsets = np.arange(0, 16 * len(array) + 1, 16, np.int32)
     validity = array.buffers()[0] if array.null_count else None
-    return pa.Array.from_buffers(pa.string(), len(array), [validity, pa.py_buffer(offsets), pa.py_buffer(text)])
+    return pa.Array.from_buffers(pa.string(), len(array), [validity, _offsets(len(array)), room])
+
+
+@functools.lru_cache(2)
+def _offsets(rows: int) -> pa.Buffer:
+    # Nearly all batches have the same number of rows, and so can share it.
+    return pa.py_buffer(np.arange(0, 16 * rows + 1, 16, np.int32))

@@ -1,10 +1,11 @@
 """Makes one view in a worker: scan, mask, seal.
 
-Promises: constant memory, because at most three batches exist at a time (one being read, one being masked, one being
-sealed); a failure in the middle ends the stream with an authenticated mark, so the kernel shows nothing of it.
+Promises: constant memory, because at most three batches exist at a time (one being fetched, one being masked, one being
+sealed) and polars decodes two row groups ahead; a failure in the middle ends the stream with an authenticated mark, so
+the kernel shows nothing of it.
 
-Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch: mask here, while a second
-thread seals the batch before it and polars reads the next -> trailer.
+Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch: mask here, while one thread
+fetches the next batch and one seals the batch before -> trailer.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from .mask.choice import choose
 from .mask.interface import Mask, field
 from .plan import ViewPlan
 from .scan import Scan
+
+Batch = tuple[int, dict[str, pa.Array]]
 
 
 def make(plan: ViewPlan, out: int, report: Report) -> Finished:
@@ -57,24 +60,36 @@ def choose_masks(plan: ViewPlan, types: dict[str, pa.DataType]) -> dict[str, Mas
 def _stream(scan: Scan, masks: dict[str, Mask], sealer: Sealer, report: Report) -> int:
     schema = pa.schema([field(name, mask) for name, mask in masks.items()])
     rows = 0
-    with ThreadPoolExecutor(1) as second, pa.ipc.new_stream(pa.PythonFile(sealer, "w"), schema) as writer:
+    with (
+        ThreadPoolExecutor(1) as reading,
+        ThreadPoolExecutor(1) as sealing,
+        pa.ipc.new_stream(pa.PythonFile(sealer, "w"), schema) as writer,
+    ):
         before: Future[Any] | None = None
-        for batch in _masked(scan, masks, schema):
+        for height, columns in _ahead(scan.batches(), reading):
+            batch = _masked(height, columns, masks, schema)
             if before:
                 before.result()
-            before = second.submit(writer.write_batch, batch)
-            rows += batch.num_rows
+            before = sealing.submit(writer.write_batch, batch)
+            rows += height
             report(rows)
         if before:
             before.result()
     return rows
 
 
-def _masked(scan: Scan, masks: dict[str, Mask], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for height, columns in scan.batches():
-        blank = pa.nulls(height)
-        arrays = [mask.apply(columns.get(name, blank)) for name, mask in masks.items()]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+def _ahead(batches: Iterator[Batch], reading: ThreadPoolExecutor) -> Iterator[Batch]:
+    # The next batch is fetched while the one before it is worked on.
+    following = reading.submit(next, batches, None)
+    while (batch := following.result()) is not None:
+        following = reading.submit(next, batches, None)
+        yield batch
+
+
+def _masked(height: int, columns: dict[str, pa.Array], masks: dict[str, Mask], schema: pa.Schema) -> pa.RecordBatch:
+    blank = pa.nulls(height)
+    arrays = [mask.apply(columns.get(name, blank)) for name, mask in masks.items()]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _break_off(sealer: Sealer, error: Exception) -> None:

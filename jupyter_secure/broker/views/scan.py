@@ -27,6 +27,7 @@ from .plan import Part, ViewPlan
 
 BATCH = 1 << 16  # rows; intermediate arrays of one column stay in the processor's cache
 OLDEST = pl.CompatLevel.oldest()  # offsets instead of string views
+NEWEST = pl.CompatLevel.newest()  # string views, as polars holds them: costs nothing
 TAIL = struct.Struct("<I4s")
 LITERALS: dict[str, tuple[type, ...]] = {"number": (int, float), "text": (str,), "boolean": (bool,)}
 
@@ -50,20 +51,25 @@ class Scan:
             raise IntegrityError(detail="a column of the plan is not in the file")
         arrow = pl.DataFrame(schema=schemas[0]).to_arrow(compat_level=OLDEST).schema
         self.types: dict[str, pa.DataType] = {column.name: arrow.field(column.name).type for column in plan.columns}
+        self._unread = {column.name for column in plan.columns if isinstance(column.treatment, Redact)}
         self._lazy = [self._select(frame, schemas[0]) for frame in frames]
 
     def batches(self) -> Iterator[tuple[int, dict[str, pa.Array]]]:
         """Yield the number of rows and one array for each column that is read.
 
-        A redacted column arrives as `true` where it has a value, because no more than that is used of it.
+        A redacted column arrives as it lies in memory, because only its validity is used.
         """
         for frame in self._lazy:
             if not frame.collect_schema():
                 raise PolicyError("Every column of that view is suppressed, so there is nothing to hand out.")
             for batch in frame.collect_batches(chunk_size=BATCH, maintain_order=True):
-                table = batch.to_arrow(compat_level=OLDEST)
-                columns = {name: _one(table.column(name)) for name in table.column_names}
-                yield batch.height, columns
+                yield batch.height, self._arrays(batch)
+
+    def _arrays(self, batch: pl.DataFrame) -> dict[str, pa.Array]:
+        rest = [name for name in batch.columns if name not in self._unread]
+        unread = batch.select([name for name in batch.columns if name in self._unread])
+        tables = batch.select(rest).to_arrow(compat_level=OLDEST), unread.to_arrow(compat_level=NEWEST)
+        return {name: _one(table.column(name)) for table in tables for name in table.column_names}
 
     def close(self) -> None:
         """Close the files."""
@@ -73,13 +79,8 @@ class Scan:
     def _select(self, frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
         if self._plan.rows:
             frame = frame.filter(pl.all_horizontal([condition(row, schema[row.column]) for row in self._plan.rows]))
-        chosen: list[pl.Expr] = []
-        for column in self._plan.columns:
-            if isinstance(column.treatment, Redact):
-                present = pl.col(column.name).is_not_null()
-                chosen.append(pl.when(present).then(pl.lit(value=True)).alias(column.name))
-            elif not isinstance(column.treatment, Suppress):
-                chosen.append(pl.col(column.name))
+        # Bare columns: polars would decode all row groups before it evaluates an expression on the first.
+        chosen = [column.name for column in self._plan.columns if not isinstance(column.treatment, Suppress)]
         return frame.select(chosen)
 
 

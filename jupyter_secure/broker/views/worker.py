@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .jobs import Begun, Handler, Job, WorkerReply
 
 # By default polars decodes as many row groups at once as it can, so the first rows come when nearly all are decoded,
-# and memory grows with the file. One ahead keeps the pipeline busy and memory flat.
-ROW_GROUPS_AHEAD = {"POLARS_ROW_GROUP_PREFETCH_SIZE": "1"}
+# and memory grows with the file. Two keep two cores busy and memory flat.
+ROW_GROUPS_AHEAD = {"POLARS_ROW_GROUP_PREFETCH_SIZE": "2"}
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 

@@ -88,16 +88,21 @@ def from_fixed(values: Array, kind: pa.DataType, valid: Array | None) -> pa.Arra
 
 def text(array: pa.Array, valid: Array | None) -> Text:
     """Return the bytes of a `string`, `large_string`, `binary` or `large_binary` array, without a copy."""
-    long = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
-    _, offsets, data = array.buffers()
-    if offsets is None or not len(array):
-        return Text(np.zeros(len(array), np.int64), np.zeros(len(array), np.int64), np.zeros(0, np.uint8))
-    window: Array = np.frombuffer(offsets, np.int64 if long else np.int32)[array.offset : array.offset + len(array) + 1]
+    if not len(array):
+        return Text(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+    window, data = offsets(array), array.buffers()[2]
     starts: Array = window[:-1].astype(np.int64)
     lengths: Array = window[1:] - starts
     if valid is not None:
         lengths = np.where(valid, lengths, 0)
     return Text(starts, lengths, np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8))
+
+
+def offsets(array: pa.Array) -> Array:
+    """Return the offsets of a text or binary array of at least one row."""
+    long = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    found = np.frombuffer(array.buffers()[1], np.int64 if long else np.int32)
+    return found[array.offset : array.offset + len(array) + 1]
 
 
 def from_rows(rows: Array, kind: pa.DataType, valid: Array | None) -> pa.Array:

@@ -15,6 +15,7 @@ A number below the lowest multiple that its type can hold comes out as that mult
 from __future__ import annotations
 
 import decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -131,6 +132,11 @@ class PrefixMask:
 
     def _cut(self, found: buffers.Text) -> Array:
         rows = np.full((len(found.starts), self._prefix + 1), ord("*"), np.uint8)
+        width = int(found.lengths[0])
+        if width == int(found.lengths.min()) == int(found.lengths.max()):  # then the strings lie like a matrix
+            first = int(found.starts[0])
+            rows[:, :-1] = found.data[first : first + width * len(rows)].reshape(-1, width)[:, : self._prefix]
+            return rows
         for position in range(self._prefix):
             rows[:, position] = found.data[found.starts + position]
         return rows
@@ -153,18 +159,19 @@ class CalendarMask:
         if valid is not None:
             values = np.where(valid, values, values.dtype.type(0))
         days = values // values.dtype.type(self._per_day) if self._per_day > 1 else values
-        starts = self._starts(days).astype(values.dtype)
-        return buffers.from_fixed(starts * values.dtype.type(self._per_day), self.type, valid)
+        return buffers.from_fixed(self._starts(days, values.dtype), self.type, valid)
 
-    def _starts(self, days: Array) -> Array:
+    def _starts(self, days: Array, dtype: np.dtype[Any]) -> Array:
         # A table of all days in range is smaller than the column, nearly always.
         if not len(days):
             return days
         low, high = int(days.min()), int(days.max())
         if high - low > len(days):
-            return _start_of(days, self._unit)
-        starts: Array = _start_of(np.arange(low, high + 1), self._unit)[days - low]
-        return starts
+            return (_start_of(days, self._unit) * self._per_day).astype(dtype)
+        table = (_start_of(np.arange(low, high + 1), self._unit) * self._per_day).astype(dtype)
+        return np.take(
+            table, days - days.dtype.type(low), mode="wrap"
+        )  # in range, so nothing wraps; unchecked is faster
 
 
 def _start_of(days: Array, unit: str) -> Array:

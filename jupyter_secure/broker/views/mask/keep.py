@@ -31,6 +31,8 @@ class KeepMask:
         return array.take(pa.array(np.arange(len(array))))  # gathers row by row: hidden values stay behind
 
     def _bytes(self, array: pa.Array, valid: buffers.Array | None) -> pa.Array:
+        if valid is None and len(array):
+            return self._cut(array)
         found = buffers.text(array, valid)
         ends = np.cumsum(found.lengths)
         total = int(ends[-1]) if len(ends) else 0
@@ -41,6 +43,13 @@ class KeepMask:
         offsets[1:] = ends
         data = pa.py_buffer(found.data[first : first + total])
         return pa.Array.from_buffers(self.type, len(array), [buffers.bitmap(valid), pa.py_buffer(offsets), data])
+
+    def _cut(self, array: pa.Array) -> pa.Array:
+        offsets, data = buffers.offsets(array), array.buffers()[2]
+        first, last = int(offsets[0]), int(offsets[-1])
+        cut = pa.py_buffer(b"") if data is None else data.slice(first, last - first)
+        moved = pa.py_buffer((offsets - first).astype(np.int32))
+        return pa.Array.from_buffers(self.type, len(array), [None, moved, cut])
 
     def _gathered(self, array: pa.Array) -> pa.Array:
         return array.take(pa.array(np.arange(len(array)))).cast(self.type)
