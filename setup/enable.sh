@@ -3,5 +3,7 @@
 set -eu
 here=$(pwd)
 mkdir -p "$1/etc/jupyter/jupyter_server_config.d" "$1/share/jupyter/labextensions"
-ln -sfn "$here/jupyter-config/server-config/jupyter_secure.json" "$1/etc/jupyter/jupyter_server_config.d/jupyter_secure.json"
-ln -sfn "$here/jupyter_secure/labextension" "$1/share/jupyter/labextensions/jupyter-secure"
+rm -f "$1/etc/jupyter/jupyter_server_config.d/jupyter_secure.json"
+ln -s "$here/jupyter-config/server-config/jupyter_secure.json" "$1/etc/jupyter/jupyter_server_config.d/"
+rm -rf "$1/share/jupyter/labextensions/jupyter-secure"
+ln -s "$here/jupyter_secure/labextension" "$1/share/jupyter/labextensions/jupyter-secure"

@@ -128,6 +128,7 @@ def lab_command(vault: Path, work: Path, args: argparse.Namespace) -> list[str]:
     os.set_inheritable(reading, True)
     command = [
         sys.executable,
+        "-P",  # nothing in the current folder is ever imported
         "-m",
         "jupyterlab",
         "-y",

@@ -1,9 +1,11 @@
 """`ls jupyter_secure` is the threat model, and these tests keep it so."""
 
 import ast
+import io
 import pathlib
 import subprocess
 import sys
+import tokenize
 
 import pytest
 
@@ -16,8 +18,10 @@ ZONES = {
     "broker": "TRUSTED",
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
-# The trusted base is protocol and broker. When it outgrows this, something wants to move out or be deleted.
-TRUSTED_LINES = 9_000
+SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+# The trusted base is protocol and broker, counted without comments, docstrings and blank lines. When it outgrows this,
+# something wants to move out or be deleted.
+TRUSTED_LINES = 9_500
 
 
 def run(code):
@@ -38,7 +42,9 @@ def test_loading_the_kernel_zone_loads_nothing_of_the_others():
 
 
 def test_loading_the_kernel_zone_loads_no_heavy_package():
-    code = "import sys; before = set(sys.modules); import jupyter_secure.kernel.extension; print(*(set(sys.modules) - before))"
+    code = (
+        "import sys; old = set(sys.modules); import jupyter_secure.kernel.extension; print(*(set(sys.modules) - old))"
+    )
     roots = {name.partition(".")[0] for name in run(code)}
     assert not roots & {"pandas", "pyarrow", "numpy", "polars", "cryptography", "opendp", "sqlalchemy"}
 
@@ -62,12 +68,26 @@ def test_a_module_says_what_it_is(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_has_a_name_of_the_field(path):
-    assert not {path.stem.strip("_"), *path.parent.parts} & {"utils", "util", "common", "helpers", "models", "misc", "internal"}
+    assert not {path.stem.strip("_"), *path.parent.parts} & {"utils", "util", "common", "helpers", "models", "misc"}
 
 
 def test_the_trusted_base_stays_small():
     trusted = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in {"protocol", "broker"}]
-    assert sum(len(path.read_text().splitlines()) for path in trusted) < TRUSTED_LINES
+    assert sum(map(code_lines, trusted)) < TRUSTED_LINES
+
+
+def code_lines(path):
+    text = path.read_text()
+    documented = set()
+    for node in ast.walk(ast.parse(text)):
+        holds = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if holds and ast.get_docstring(node) is not None:
+            documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    code = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in SILENT:
+            code |= set(range(token.start[0], token.end[0] + 1))
+    return len(code - documented)
 
 
 def test_nothing_is_unpickled():

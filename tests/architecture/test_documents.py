@@ -7,6 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FOLDERS = "jupyter_secure|tests|docs|notebooks|jupyter-config|labextension|benchmarks"
 THREATS = (ROOT / "docs" / "threat-model.md").read_text() if (ROOT / "docs" / "threat-model.md").exists() else ""
 ATTACKS = {
     name
@@ -23,11 +24,14 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_paths_in_code_spans_exist(page):
-    for path in re.findall(r"`((?:jupyter_secure|tests|docs|notebooks|jupyter-config|labextension|benchmarks)/[\w./-]*)`", page.read_text()):
+    for path in re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", page.read_text()):
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("line", [line for line in THREATS.splitlines() if " cannot " in line], ids=lambda line: line[:60])
+CANNOT = [line for line in THREATS.splitlines() if " cannot " in line]
+
+
+@pytest.mark.parametrize("line", CANNOT, ids=lambda line: line[:60])
 def test_every_cannot_names_its_attack(line):
     named = re.findall(r"`(test_\w+)`", line)
     assert named, line

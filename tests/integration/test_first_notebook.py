@@ -183,8 +183,10 @@ def test_plain_ipython_says_what_is_missing():
 def test_ctrl_c_leaves_no_process_behind(tmp_path):
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(enable(tmp_path)), "HOME": str(tmp_path)}
     with subprocess.Popen(
-        [sys.executable, "-m", "jupyter_secure.cli.main", "demo", "--folder", str(tmp_path / "demo"), "--no-browser"]
-        + ["--port", str(free_port())],
+        [
+            *(sys.executable, "-m", "jupyter_secure.cli.main", "demo", "--no-browser"),
+            *("--folder", str(tmp_path / "demo"), "--port", str(free_port())),
+        ],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -67,7 +67,7 @@ def _decrypt(kek: bytes, wrapped: str, associated: bytes) -> bytes:
     return key
 
 
-class ColumnKeys(pe.KmsClient):
+class ColumnKeys(pe.KmsClient):  # type: ignore[misc]  # Arrow comes without types
     """The KMS client of one part. Remembers every key it has seen, because Arrow asks again per column chunk."""
 
     def __init__(self, kek: bytes) -> None:
@@ -81,7 +81,7 @@ class ColumnKeys(pe.KmsClient):
         self.seen[master_key_identifier] = bytes(key_bytes)
         return _encrypt(self._kek, bytes(key_bytes), master_key_identifier.encode())
 
-    def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:  # type: ignore[override]  # the stubs say str, Arrow takes bytes
+    def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
         """Unwrap what `wrap_key` made."""
         asked = (wrapped_key, master_key_identifier)
         if asked not in self._memo:

@@ -10,6 +10,9 @@ import type { Offer, Why } from '../types.js';
 import { Columns } from './columns.js';
 import { Answer, Message } from './section.js';
 
+// A longer list of columns starts folded, so that the access log stays in sight.
+const UNFOLDED = 8;
+
 type Ask = (dataset: string, column: string) => Promise<Why>;
 
 interface InsertProps {
@@ -128,7 +131,13 @@ export function Datasets({ part, insert, ask }: DatasetsProps): JSX.Element {
         <>
           <p className="jp-Secure-hidden">{plural(offers.length, 'dataset')}</p>
           {offers.map(offer => (
-            <Dataset key={offer.dataset} offer={offer} insert={insert} ask={ask} open={offers.length === 1} />
+            <Dataset
+              key={offer.dataset}
+              offer={offer}
+              insert={insert}
+              ask={ask}
+              open={offers.length === 1 && offer.columns.length <= UNFOLDED}
+            />
           ))}
         </>
       )}
