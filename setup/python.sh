@@ -13,4 +13,6 @@ if ! "$1" -c 'import ensurepip' >/dev/null 2>&1; then
   version=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
   sh "$(dirname "$0")/system.sh" "$version"
 fi
-exec "$1" -m venv "$2"
+"$1" -m venv "$2"
+# The pip that comes with Python 3.11 fails to resolve some newer packages.
+exec "$2/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25'
