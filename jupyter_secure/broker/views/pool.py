@@ -31,7 +31,7 @@ PIPE = 1 << 20
 START_TIMEOUT = 60.0
 TIMEOUT = 600.0
 STALL_TIMEOUT = 60.0  # a kernel that reads nothing for so long loses its view, so that it cannot hold a worker
-MEMORY = 0
+MEMORY = 8 << 30  # address space; about 3 GiB of it is only reserved by the allocators, half a GiB is used
 
 
 class _Process:
