@@ -158,7 +158,7 @@ class Desk:
         try:
             await self.vault.audit.record(self._header(Kind.LOGIN), personal)
         except SecureError:
-            self.tickets.logout(session.ticket)
+            await asyncio.to_thread(self.tickets.logout, session.ticket)
             raise
         return session
 
