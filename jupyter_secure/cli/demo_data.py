@@ -52,7 +52,7 @@ TAGS: Mapping[str, Tag] = {
     "zip": Tag.QUASI,
     "birth_date": Tag.QUASI,
     "age_1971": Tag.QUASI,
-    "sex": Tag.QUASI,
+    "sex": Tag.PUBLIC,
     "race": Tag.SENSITIVE,
     "education": Tag.QUASI,
     "exercise": Tag.MEASURE,

@@ -139,7 +139,7 @@ def _grant(plan: Plan, standing: _Standing, place: int, rung: Rung) -> Grant | N
             return grant
     # Coarser than each of them alone: cite the first rule that uses this method.
     rule = next(item.rule for grant, item in masks if type(grant.treatment) is type(treatment))
-    return Grant(plan.names[place], plan.tags[place], treatment, rule)
+    return Grant(plan.version.columns[place], plan.tags[place], treatment, rule)
 
 
 def _view(policy: Policy, ask: Ask, rung: Rung, given: dict[int, Grant], standing: _Standing) -> ViewSpec:

@@ -34,14 +34,17 @@ def _coarser_width(one: int, other: int) -> int:
     return max(one, other)
 
 
-def describe(treatment: Treatment) -> str:
-    """Return the treatment as the end of a sentence about a column: `shown ...`."""
+def describe(treatment: Treatment, arrow_type: str) -> str:
+    """Return the treatment as the end of a sentence about a column of that type: `shown ...`."""
     match treatment:
         case Pseudonym():
             return "as a pseudonym"
+        case Generalize() if "string" in arrow_type:
+            return f"generalized to its first {treatment.prefix} characters"
+        case Generalize() if arrow_type.startswith(("date", "timestamp")):
+            return f"generalized to the {treatment.unit}"
         case Generalize():
-            numbers, texts = f"numbers by {treatment.width}", f"texts to {treatment.prefix} characters"
-            return f"generalized ({numbers}, {texts}, dates to the {treatment.unit})"
+            return f"generalized to steps of {treatment.width}"
         case _:
             return {"Keep": "as it is", "Redact": "redacted", "Suppress": "empty"}[type(treatment).__name__]
 

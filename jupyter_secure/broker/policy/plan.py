@@ -21,15 +21,15 @@ class Grant:
 
     __slots__ = ("reason", "treatment", "view")
 
-    def __init__(self, column: str, tag: Tag | None, treatment: Treatment, rule: Rule) -> None:
+    def __init__(self, column: Column, tag: Tag | None, treatment: Treatment, rule: Rule) -> None:
         self.treatment = treatment
-        self.view = ColumnView(name=column, treatment=treatment, rule=rule.id)
+        self.view = ColumnView(name=column.name, treatment=treatment, rule=rule.id)
         self.reason = ColumnReason(
-            column=column,
+            column=column.name,
             tag=tag,
             treatment=treatment,
             rule=rule.id,
-            sentence=_given(rule, tag, treatment),
+            sentence=_given(rule, tag, treatment, column.type),
             advice=rule.advice,
         )
 
@@ -52,22 +52,22 @@ class RulePlan:
             if rule.rung is Rung.DENY:
                 self.denials[place] = _denied(rule, column.name, tag)
             elif tag is not None:
-                self._grant(place, column.name, tag, askable)
+                self._grant(place, column, tag, askable)
 
-    def _grant(self, place: int, column: str, tag: Tag, askable: frozenset[str]) -> None:
+    def _grant(self, place: int, column: Column, tag: Tag, askable: frozenset[str]) -> None:
         rule = self.rule
         if rule.rung is Rung.RAW:
             self.grants[place] = Grant(column, tag, Keep(), rule)
             if tag in KEPT_WHEN_MASKED:
                 self.kept[place] = self.grants[place]
         elif rule.rung is Rung.MASKED:
-            treatment = rule.column_masks.get(column) or rule.masks.get(tag)
+            treatment = rule.column_masks.get(column.name) or rule.masks.get(tag)
             if treatment is None or (isinstance(treatment, Keep) and tag not in KEPT_WHEN_MASKED):
                 return
             if isinstance(treatment, Pseudonym) and not treatment.domain:
-                treatment = Pseudonym(domain=column)
+                treatment = Pseudonym(domain=column.name)
             self.grants[place] = Grant(column, tag, treatment, rule)
-        elif column in askable:
+        elif column.name in askable:
             # In a dp view no row of a column crosses; should anybody ever make a table of it, every value is null.
             self.grants[place] = Grant(column, tag, Suppress(), rule)
 
@@ -126,12 +126,12 @@ def filter_key(item: RowFilter) -> tuple[str, ...]:
     return (item.column, "in", *(f"{type(value).__name__}:{value!r}" for value in item.values))
 
 
-def _given(rule: Rule, tag: Tag | None, treatment: Treatment) -> str:
+def _given(rule: Rule, tag: Tag | None, treatment: Treatment, arrow_type: str) -> str:
     if rule.rung is Rung.DP:
         return f"Answers private questions only, by rule {rule.id}."
     if rule.rung is Rung.RAW:
         return f"Shown as it is, by rule {rule.id}."
-    return f"Shown {describe(treatment)}, by rule {rule.id}, because it is tagged {tag}."
+    return f"Shown {describe(treatment, arrow_type)}, by rule {rule.id}, because it is tagged {tag}."
 
 
 def _denied(rule: Rule, column: str, tag: Tag | None) -> ColumnReason:

@@ -95,7 +95,7 @@ def test_a_scientist_sees_masks_and_more_with_the_purpose(table, policy):
 def test_an_engineer_sees_less_than_a_scientist(table, policy):
     rung, columns = ask(table, policy, "engineer")
     assert rung is Rung.MASKED
-    assert columns["zip"] == columns["sex"] == columns["name"] == "Suppress"
+    assert columns["zip"] == columns["education"] == columns["name"] == "Suppress"
 
 
 @pytest.mark.parametrize("role", ["scientist", "engineer"])
@@ -117,4 +117,4 @@ def test_nobody_but_stewards_gets_social_security_numbers(table, policy):
 def test_the_file_for_sealing_is_the_table(table, tmp_path):
     demo_data.write(tmp_path / "demo.parquet")
     assert pq.read_table(tmp_path / "demo.parquet").equals(table)
-    assert set(demo_data.TAGS.values()) == {Tag.DIRECT, Tag.QUASI, Tag.SENSITIVE, Tag.MEASURE}
+    assert set(demo_data.TAGS.values()) == set(Tag)
