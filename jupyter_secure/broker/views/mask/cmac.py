@@ -3,15 +3,13 @@
 Promises: bit-identical with SP 800-38B for messages of any length; memory is bounded by a chunk of rows, whatever the
 length of the array. Timing depends on the lengths of the messages, as with any MAC.
 
-Steps for a chunk: copy its bytes into a scratch area that stays in the processor's cache -> sort rows by number of
-blocks, so that the rows still running are always the first -> for each block position gather 16 bytes of each of them,
-complete the last block of those that end here (zero the tail, set the 0x80 pad, xor subkey K1 or K2), xor the running
-state, encrypt all rows in one call (ECB of independent blocks is the block cipher itself; the chaining is ours).
+Steps for a chunk of rows: at each block position gather 16 bytes of every row that has not ended -> complete the last
+block of those that end here (zero the tail, set the 0x80 pad, xor subkey K1 or K2) -> xor the running state ->
+encrypt all in one call (ECB of independent blocks is the block cipher itself; the chaining is ours). As long as all rows
+are running they stay in order; from the first that ends, the ones still running are picked by their numbers.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -37,13 +35,11 @@ class Cmac:
         first = _double(self._encrypt.update(bytes(BLOCK)))
         self._keep, self._finish = _endings(first, _double(first))
         self._full = np.frombuffer(first, np.uint64)
-        self._item = f"V{8 * words}"
         self._words = words
         self._room = bytearray(CHUNK * BLOCK + BLOCK)
         self._state = np.frombuffer(self._room, np.uint64)[: CHUNK * 2].reshape(CHUNK, 2)
         self._block = np.empty((CHUNK, 2), np.uint64)
         self._table = np.empty(CHUNK, ITEM)
-        self._scratch = np.zeros(CHUNK * 4 * BLOCK, np.uint8)
 
     def text(self, messages: Text) -> Array:
         """Return the tags of byte strings."""
@@ -66,36 +62,43 @@ class Cmac:
         return tags
 
     def _chunk(self, starts: Array, lengths: Array, data: Array, tags: Array) -> None:
-        blocks = (lengths + (BLOCK - 1)) >> 4
-        least, most = int(blocks.min()), int(blocks.max())
-        if most > LONG:
+        least, most = int(lengths.min()), int(lengths.max())
+        if most > LONG * BLOCK:
             self._long(starts, lengths, data, tags)
             return
-        items, starts = self._items(starts, lengths, data)
-        if least == 0:  # an empty message is one block of padding
-            np.maximum(blocks, 1, out=blocks)
-        order: Any = slice(None)
-        running = [len(starts)] * max(most, 1)
-        if least != most:
-            order = np.argsort((most - blocks).astype(np.uint8), kind="stable")  # a radix sort on small integers
-            starts, lengths, blocks = starts[order], lengths[order], blocks[order]
-            running = (len(starts) - np.cumsum(np.bincount(blocks, minlength=most + 1))[: max(most, 1)]).tolist()
-        state = self._chain(items, starts, lengths - ((blocks - 1) << 4), running)
-        tags.view(self._item).reshape(-1)[order] = state[:, : self._words].copy().view(self._item).reshape(-1)
-
-    def _chain(self, items: Array, starts: Array, last: Array, running: list[int]) -> Array:
-        # `running[r]` rows have more than r blocks; as rows are sorted, these are the first ones.
-        for position, rows in enumerate(running):
-            block = items[starts[:rows] + BLOCK * position].view(np.uint64).reshape(rows, 2)
-            further = running[position + 1] if position + 1 < len(running) else 0
-            if further < rows:
-                ending = last[further:rows]
-                block[further:] &= self._look_up(self._keep, ending)
-                block[further:] ^= self._look_up(self._finish, ending)
+        items, starts = _items(starts, lengths, data)
+        together = max(-(-least // BLOCK), 1) * BLOCK  # bytes over which all rows are running
+        state = self._state[: len(starts)]
+        for position in range(0, together, BLOCK):
+            block = items[starts + position if position else starts].view(np.uint64).reshape(-1, 2)
+            if position + BLOCK == together:
+                self._complete(block, lengths - position)
             if position:
-                block ^= self._state[:rows]
+                block ^= state
             self._blocks(block)
-        return self._state[: len(starts)]
+        tags[:] = self._rest(items, starts, lengths, together, most)[:, : self._words]
+
+    def _rest(self, items: Array, starts: Array, lengths: Array, position: int, most: int) -> Array:
+        # The rows that are longer than the shortest one, fewer at each position.
+        state = self._state[: len(starts)]
+        if position >= most:
+            return state
+        all_states = state.copy()
+        by_row = all_states.view(ITEM).reshape(-1)
+        while position < most:
+            rows = np.flatnonzero(lengths > position)
+            block = items[starts[rows] + position].view(np.uint64).reshape(-1, 2)
+            self._complete(block, lengths[rows] - position)
+            block ^= by_row[rows].view(np.uint64).reshape(-1, 2)
+            by_row[rows] = self._blocks(block).view(ITEM).reshape(-1)
+            position += BLOCK
+        return all_states
+
+    def _complete(self, block: Array, left: Array) -> None:
+        # `left` is how many bytes of each message are left; with more than a block nothing is changed.
+        ending = np.minimum(left, BLOCK + 1)
+        block &= self._look_up(self._keep, ending)
+        block ^= self._look_up(self._finish, ending)
 
     def _look_up(self, table: Array, index: Array) -> Array:
         # "wrap" never wraps, as every length has its row; it spares numpy a second buffer.
@@ -107,15 +110,6 @@ class Cmac:
         rows = len(block)
         self._encrypt.update_into(memoryview(block.data).cast("B"), memoryview(self._room)[: rows * BLOCK + BLOCK - 1])
         return self._state[:rows]
-
-    def _items(self, starts: Array, lengths: Array, data: Array) -> tuple[Array, Array]:
-        # Overlapping 16-byte items over a copy of the chunk's bytes, with room so that the last read stays inside.
-        low, high = int(starts[0]), int(starts[-1] + lengths[-1])
-        size = high - low
-        if size + BLOCK > len(self._scratch):
-            self._scratch = np.zeros(2 * size + BLOCK, np.uint8)
-        self._scratch[:size] = data[low:high]
-        return np.ndarray((size + 1,), ITEM, self._scratch.data, strides=(1,)), starts - low
 
     def _long(self, starts: Array, lengths: Array, data: Array, tags: Array) -> None:
         long = lengths > LONG * BLOCK
@@ -130,6 +124,15 @@ class Cmac:
             tags[short] = part
 
 
+def _items(starts: Array, lengths: Array, data: Array) -> tuple[Array, Array]:
+    # Overlapping 16-byte items; over a copy where the last read would leave the data.
+    high = int(starts[-1] + lengths[-1])
+    if high + BLOCK > len(data):
+        low = int(starts[0])
+        data, starts = np.concatenate([data[low:high], np.zeros(BLOCK, np.uint8)]), starts - low
+    return np.ndarray((len(data) - BLOCK + 1,), ITEM, data.data, strides=(1,)), starts
+
+
 def _double(block: bytes) -> bytes:
     # SP 800-38B section 6.1: multiplication by x in GF(2^128).
     doubled = int.from_bytes(block, "big") << 1
@@ -137,10 +140,11 @@ def _double(block: bytes) -> bytes:
 
 
 def _endings(first: bytes, second: bytes) -> tuple[Array, Array]:
-    # By length of the last block (0..16): what to keep of the 16 bytes read, and pad and subkey to xor.
-    keep = b"".join(b"\xff" * length + bytes(BLOCK - length) for length in range(BLOCK + 1))
-    finish = b"".join(_xor(second, bytes(length) + b"\x80" + bytes(BLOCK - 1 - length)) for length in range(BLOCK))
-    return np.frombuffer(keep, ITEM), np.frombuffer(finish + first, ITEM)
+    # By bytes left in the message (0..16, 17 for more): what to keep of the 16 read, and pad and subkey to xor.
+    keep = [b"\xff" * length + bytes(BLOCK - length) for length in range(BLOCK + 1)]
+    finish = [_xor(second, bytes(length) + b"\x80" + bytes(BLOCK - 1 - length)) for length in range(BLOCK)]
+    tables = [*keep, b"\xff" * BLOCK], [*finish, first, bytes(BLOCK)]
+    return np.frombuffer(b"".join(tables[0]), ITEM), np.frombuffer(b"".join(tables[1]), ITEM)
 
 
 def _xor(left: bytes, right: bytes) -> bytes:
