@@ -1,5 +1,6 @@
 """Whoever may not use a dataset cannot find out that it exists."""
 
+import asyncio
 import contextlib
 import json
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy.event
 
+from jupyter_secure.broker import refusal
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import IntegrityError, SecureError
 from jupyter_secure.protocol.messages import (
@@ -165,6 +167,25 @@ async def test_a_refusal_costs_the_same_reads_whatever_its_reason(world, request
             sqlalchemy.event.remove(engine, "before_cursor_execute", count)
             counted[name] = sorted(statements)
     assert len({json.dumps(statements) for statements in counted.values()}) == 1, counted
+
+
+NAMED = [
+    lambda name: Load(dataset=name),
+    lambda name: Why(dataset=name),
+    lambda name: Budget(dataset=name),
+    lambda name: Query(question=json.dumps({"v": 1, "dataset": name, "aggs": [{"op": "count"}]})),
+]
+
+
+@pytest.mark.parametrize("request_of", NAMED, ids=["load", "why", "budget", "query"])
+async def test_a_refusal_takes_a_time_of_its_own_whatever_its_reason(world, monkeypatch, request_of):
+    async with world.desk() as front:
+        kernel = await front.kernel("bob")
+        monkeypatch.setattr(refusal, "EVEN", 1.0)
+        asked = [asyncio.create_task(said(kernel.ask(request_of(name)))) for name in (*FORBIDDEN, MISSING)]
+        await asyncio.wait(asked, timeout=0.3)
+        assert not any(task.done() for task in asked)
+        assert {(await task)[0] for task in asked} == {"refused"}
 
 
 async def test_damage_is_told_to_whoever_may_use_the_dataset_and_hides_no_other(world):

@@ -9,6 +9,7 @@ from jupyter_secure.broker.authn.grants import Grants
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.question import Questions
+from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import (
     Budget,
@@ -58,9 +59,15 @@ class Counter:
             case Why():
                 await reply(why(self._gate, caller, request), None)
             case Budget():
-                await reply(BudgetReply(gauges=await self._questions.gauges(caller, request.dataset)), None)
+                await reply(await self._budget(caller, request), None)
             case _:
                 raise InvalidRequestError(detail=f"not answered: {type(request).__name__}")
+
+    async def _budget(self, caller: Caller, request: Budget) -> BudgetReply:
+        gauges = await self._questions.gauges(caller, request.dataset)
+        if request.dataset is not None and not gauges:
+            raise refusal(request.dataset, None)
+        return BudgetReply(gauges=gauges)
 
     async def _hello(self, caller: Caller, request: Hello) -> Welcome:
         assert caller.grant is not None

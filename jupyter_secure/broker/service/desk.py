@@ -27,6 +27,7 @@ from jupyter_secure.broker.keys import keyring
 from jupyter_secure.broker.ledger.ledger import Ledger
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.question import Questions
+from jupyter_secure.broker.refusal import evenly
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnlockError
@@ -115,6 +116,10 @@ class Desk:
         Raises:
             SecureError: the answer is no.
         """
+        async with evenly():
+            await self._answer(body, reply)
+
+    async def _answer(self, body: RelayRequest, reply: Reply) -> None:
         if isinstance(body, FromKernel):
             caller = self._caller_of_grant(body.grant)
             notebook = caller.grant.notebook if caller.grant else None
