@@ -5,7 +5,7 @@ length of the array. Timing depends on the lengths of the messages, as with any 
 
 Steps for a chunk of rows: at each block position gather 16 bytes of every row that has not ended -> complete the last
 block of those that end here (zero the tail, set the 0x80 pad, xor subkey K1 or K2) -> xor the running state ->
-encrypt all in one call (ECB of independent blocks is the block cipher itself; the chaining is ours). As long as all rows
+encrypt all in one call (ECB of independent blocks is the block cipher itself; the chaining is ours). While all rows
 are running they stay in order; from the first that ends, the ones still running are picked by their numbers.
 """
 
