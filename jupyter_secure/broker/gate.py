@@ -33,11 +33,12 @@ from jupyter_secure.broker.policy.ask import Ask
 from jupyter_secure.broker.policy.decide import decide
 from jupyter_secure.broker.policy.policy import Policy
 from jupyter_secure.broker.refusal import refusal
+from jupyter_secure.broker.ruling import Ruling, delivery, outcome
 from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
-from jupyter_secure.broker.views.pool import ViewStream, WorkerPool
+from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
 from jupyter_secure.protocol.errors import (
@@ -51,28 +52,10 @@ from jupyter_secure.protocol.errors import (
 from jupyter_secure.protocol.messages import Answer, Delivery, Handle, Load
 from jupyter_secure.protocol.record import Header, Kind
 from jupyter_secure.protocol.sealing import bind
-from jupyter_secure.protocol.view import Rung, ViewSpec
+from jupyter_secure.protocol.view import Rung
 
 Deliver = Callable[[Delivery | Handle | Answer, int | None], Awaitable[None]]
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """A decision that is in the log.
-
-    Attributes:
-        request: joins the entries of one request.
-        seq: number of the entry.
-        digest: of the decision.
-    """
-
-    request: str
-    seq: int
-    digest: str
-    version: DatasetVersion
-    decision: Decision
-    view: ViewSpec
 
 
 @dataclass(frozen=True)
@@ -226,7 +209,7 @@ class Gate:
         # (6) From here on the kernel reads ciphertext that only it can open.
         try:
             self.require_still(caller, wish, ruling)
-            await deliver(_delivery(ruling, stream, info), stream.fd)
+            await deliver(delivery(ruling, stream.seal, info), stream.fd)
         except BaseException:
             await stream.cancel()
             raise
@@ -268,24 +251,6 @@ def _permits_anything(policy: Policy, caller: Caller, dataset: str) -> bool:
     )
 
 
-def _delivery(ruling: Ruling, stream: ViewStream, info: str) -> Delivery:
-    view = ruling.view
-    crossing = {column.name for column in view.columns}
-    return Delivery(
-        dataset=view.dataset,
-        version=view.version,
-        rung=view.rung,
-        columns=view.columns,
-        left_out=tuple(reason for reason in ruling.decision.reasons if reason.column not in crossing),
-        purpose=view.purpose,
-        # How many rows there are in all is not told to whom policy gives some of them.
-        rows=0 if view.rows else ruling.version.rows,
-        seal=stream.seal,
-        info=info,
-        seq=ruling.seq,
-    )
-
-
 async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Return what `work` returns even if the request is cancelled meanwhile; it is then cancelled at its next wait."""
     task = asyncio.ensure_future(work)
@@ -299,21 +264,3 @@ async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
     if cancelled and current is not None:
         current.cancel()
     return task.result()
-
-
-def outcome(ruling: Ruling, kind: Kind, now: int, word: str = "done") -> Header:
-    """Return the entry that tells how a permitted request ended, joined to its decision."""
-    view = ruling.view
-    return Header(
-        time=now,
-        kind=kind,
-        outcome=word,
-        request=ruling.request,
-        reference=ruling.seq,
-        dataset=view.dataset,
-        version=view.version,
-        rung=view.rung,
-        columns=tuple(column.name for column in view.columns),
-        policy=ruling.decision.policy,
-        decision=ruling.digest,
-    )

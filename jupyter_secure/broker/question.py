@@ -24,11 +24,12 @@ from msgspec.structs import replace
 
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.dp_terms import domain_of
-from jupyter_secure.broker.gate import Deliver, Gate, Ruling, outcome, to_the_end
+from jupyter_secure.broker.gate import Deliver, Gate, to_the_end
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
 from jupyter_secure.broker.policy.rules import Budget
+from jupyter_secure.broker.ruling import Ruling, outcome
 from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.broker.views.dp.answer import forecast
 from jupyter_secure.broker.views.dp.bind import asked_columns, bind
