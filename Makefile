@@ -43,7 +43,7 @@ wheel: build/.test
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:
-	rm -rf build dist .venv .demo labextension/node_modules labextension/lib jupyter_secure/labextension
+	rm -rf build dist .venv .demo jupyter-config/hub/node_modules labextension/node_modules labextension/lib jupyter_secure/labextension
 
 # The environment; a stamp for each level, so that a second start costs nothing.
 $(VENV)/bin/python:
@@ -55,9 +55,14 @@ build/.lab: $(VENV)/bin/python pyproject.toml setup/constraints.txt build/.labex
 	@sh setup/enable.sh "$(VENV)"
 	@touch $@
 
-build/.test: build/.lab
+build/.test: build/.lab build/.hub
 	@echo "Installing the test tools ..."
 	$(PIP) --editable '.[test]'
+	@touch $@
+
+build/.hub: jupyter-config/hub/package-lock.json build/.node
+	@echo "Installing the Hub's proxy ..."
+	cd jupyter-config/hub && npm ci --silent
 	@touch $@
 
 build/.labextension: $(EXTENSION_SOURCES) build/.node
