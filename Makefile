@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint setup/constraints.txt
+# A link into the checkout, which pip would otherwise write through.
+LINKED := $(VENV)/share/jupyter/labextensions/jupyter-secure
 EXTENSION_SOURCES := $(shell find labextension -path labextension/node_modules -prune -o -type f -print 2>/dev/null | grep -v -e '/lib/' -e tsbuildinfo)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -51,13 +53,16 @@ $(VENV)/bin/python:
 
 build/.lab: $(VENV)/bin/python pyproject.toml setup/constraints.txt build/.labextension
 	@echo "Installing jupyter-secure and the demo ..."
+	@rm -f $(LINKED)
 	$(PIP) --editable '.[demo]'
 	@sh setup/enable.sh "$(VENV)"
 	@touch $@
 
 build/.test: build/.lab build/.hub
 	@echo "Installing the test tools ..."
+	@rm -f $(LINKED)
 	$(PIP) --editable '.[test]'
+	@sh setup/enable.sh "$(VENV)"
 	@touch $@
 
 build/.hub: jupyter-config/hub/package-lock.json build/.node
@@ -65,7 +70,9 @@ build/.hub: jupyter-config/hub/package-lock.json build/.node
 	cd jupyter-config/hub && npm ci --silent
 	@touch $@
 
-build/.labextension: $(EXTENSION_SOURCES) build/.node
+build/.labextension: $(# A link into the checkout, which pip would otherwise write through.
+LINKED := $(VENV)/share/jupyter/labextensions/jupyter-secure
+EXTENSION_SOURCES) build/.node
 	@echo "Building the JupyterLab sidebar ..."
 	cd labextension && jlpm install --immutable && jlpm build:prod
 	@touch $@

@@ -17,7 +17,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jupyter_secure.broker.sealed.data_keys import PartCipher
 from jupyter_secure.testing.sealed_data import SealedData, read
 
 ROUNDS = 7
@@ -25,7 +24,7 @@ LIMIT = 1.25
 
 
 def measure(rows: int = 1_000_000, rounds: int = ROUNDS) -> list[dict[str, object]]:
-    """Return the entry `main.sealed_read` (polars, as the views do) and one for Arrow, for `build/bench.json`."""
+    """Return the entry `main.sealed_read`: polars with the keys, as the views read."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         table = people(rows)
@@ -34,16 +33,7 @@ def measure(rows: int = 1_000_000, rounds: int = ROUNDS) -> list[dict[str, objec
         data = SealedData(folder)
         data.seal(table)
         opened = data.open(table.column_names)
-        cipher = PartCipher(data.keychain.dataset_key("patients"), "patients", 1, tuple(table.column_names))
-
-        def by_arrow() -> object:
-            return [pq.read_table(part.path, decryption_properties=cipher.decryption()) for part in opened.parts]
-
-        arms: dict[str, Callable[[], object]] = {
-            "main.sealed_read": lambda: read(opened),
-            "main.sealed_read_arrow": by_arrow,
-        }
-        found = [_pairwise(name, lambda: pq.read_table(plain), arm, rounds) for name, arm in arms.items()]
+        found = [_pairwise("main.sealed_read", lambda: pq.read_table(plain), lambda: read(opened), rounds)]
         data.close()
     return found
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# An editable install has no shared data, so the two places where Jupyter looks are linked by hand. $1: the environment.
+# An editable install copies shared data; links follow every rebuild instead. $1: the environment.
 set -eu
 here=$(pwd)
 mkdir -p "$1/etc/jupyter/jupyter_server_config.d" "$1/share/jupyter/labextensions"

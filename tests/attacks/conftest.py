@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from tests.attacks.confined import Ground, unavailable
@@ -19,7 +21,8 @@ def ground(request, grounds):
     """A guarded kernel at each level, as whoever runs the tests and, where that is root, as an ordinary person too."""
     level, who = request.param
     if why := unavailable(level, who):
-        pytest.skip(why)
+        # On somebody's own computer a missing part is named and passed over; where the project is judged it fails.
+        (pytest.fail if "CI" in os.environ else pytest.skip)(why)
     if request.param not in grounds:
         grounds[request.param] = Ground(level, who)
     return grounds[request.param]

@@ -192,6 +192,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - as a terminal would
     ) as started:
         for line in started.stderr:
             if "is running at" in line:

@@ -8,10 +8,7 @@ import pytest
 from tests.integration import browser
 from tests.integration.server_process import PASSWORD, STAND_IN, Server
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(browser.executable() is None, reason="no Chromium on this computer"),
-]
+pytestmark = pytest.mark.slow
 
 CONFIG = f"""
 import sys
