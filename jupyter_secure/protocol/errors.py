@@ -13,11 +13,12 @@ from typing import ClassVar
 from .noun import Noun
 
 
-class WireError(Noun):
-    """What crosses a process line of an error."""
+class WireError(Noun, omit_defaults=True):
+    """What crosses a process line of an error; `challenge` is set for the one error that can be answered."""
 
     code: str
     public: str
+    challenge: str | None = None
 
 
 class SecureError(Exception):
@@ -48,6 +49,30 @@ class RefusedError(SecureError):
         "Nothing of that name is available to you in that form. "
         "`%secure_catalog` lists what is; ask a data steward for more."
     )
+
+
+class StepUpError(RefusedError):
+    """Refused for want of a fresh second factor alone; a proof of the challenge makes the same request permitted."""
+
+    code = "step_up"
+    status = 403
+    default = "This needs a second factor. Verify in the Secure Data sidebar, then run the cell again."
+
+    def __init__(self, public: str | None = None, *, detail: str = "", challenge: str | None = None) -> None:
+        super().__init__(public, detail=detail)
+        self.challenge = challenge
+
+    def to_wire(self) -> WireError:
+        """Return the part that may leave the process, with the challenge."""
+        return WireError(code=self.code, public=self.public, challenge=self.challenge)
+
+
+class SecondFactorError(SecureError):
+    """A code or an assertion that proves nothing."""
+
+    code = "mfa"
+    status = 403
+    default = "That is wrong, or was used before. For a code of an app, wait until it shows the next one."
 
 
 class InvalidRequestError(SecureError):
@@ -172,6 +197,8 @@ FAMILY: dict[str, type[SecureError]] = {
     for cls in (
         SecureError,
         RefusedError,
+        StepUpError,
+        SecondFactorError,
         InvalidRequestError,
         UnauthenticatedError,
         LockedError,
@@ -192,4 +219,6 @@ FAMILY: dict[str, type[SecureError]] = {
 
 def from_wire(error: WireError) -> SecureError:
     """Rebuild an error on the far side; an unknown code becomes the root class."""
+    if error.code == StepUpError.code:
+        return StepUpError(error.public, challenge=error.challenge)
     return FAMILY.get(error.code, SecureError)(error.public)

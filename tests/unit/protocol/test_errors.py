@@ -1,8 +1,9 @@
 """Only the code and the public sentence of an error leave a process."""
 
+import msgspec
 import pytest
 
-from jupyter_secure.protocol.errors import FAMILY, RefusedError, SecureError, WireError, from_wire
+from jupyter_secure.protocol.errors import FAMILY, RefusedError, SecureError, StepUpError, WireError, from_wire
 
 
 @pytest.mark.parametrize("cls", FAMILY.values())
@@ -13,10 +14,19 @@ def test_every_error_says_something_and_survives_the_wire(cls):
     assert rebuilt.detail == ""
 
 
+def family(root=SecureError):
+    return {root}.union(*(family(cls) for cls in root.__subclasses__()))
+
+
 def test_codes_are_unique():
-    subclasses = {SecureError, *SecureError.__subclasses__()}
+    subclasses = family()
     assert set(FAMILY.values()) == subclasses
     assert len(FAMILY) == len(subclasses)
+
+
+def test_a_challenge_crosses_with_the_one_error_that_can_be_answered():
+    assert from_wire(StepUpError("Verify.", challenge="ab").to_wire()).challenge == "ab"
+    assert "challenge" not in msgspec.json.encode(RefusedError().to_wire()).decode()
 
 
 def test_the_detail_is_not_printed():
