@@ -53,6 +53,7 @@ FORKED = (
 BUSY = "Another cell of this kernel is still loading. Wait for it, or interrupt it."
 
 PAUSE = 200  # milliseconds
+GREETING = 5.0  # seconds
 ShowProgress = Callable[[int, int], None]
 
 
@@ -98,6 +99,20 @@ class Client:
         except UnavailableError:
             self._greeted = False  # a broker that was restarted does not know our key
             raise
+        finally:
+            self._turn.release()
+
+    def greet(self) -> None:
+        """Say hello ahead of the first view, if nobody is asking just now.
+
+        Raises:
+            SecureError: the broker does not answer; the first view will try again.
+        """
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            if not self._greeted:
+                self._greet(time.monotonic() + GREETING)
         finally:
             self._turn.release()
 

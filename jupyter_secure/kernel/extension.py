@@ -1,8 +1,8 @@
 """The IPython extension: loaded by the guard into every kernel, or by hand with `%load_ext jupyter_secure`.
 
 Steps: take the channel out of the environment, before code of the notebook runs; register magics and completion; let
-errors show as sentences; a moment later, when the kernel is idle, import what the first load needs. Loading twice is
-the same as loading once.
+errors show as sentences; a moment later, when the kernel is idle, import what the first load needs and greet the
+broker. Loading twice is the same as loading once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def warm() -> None:
-    """Import what the first load needs; what fails here fails there, with its reason."""
+    """Import what the first load needs and show the broker our key; what fails here fails there, with its reason."""
     for name in HEAVY:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        CONNECTION.client().greet()

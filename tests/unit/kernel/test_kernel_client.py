@@ -264,3 +264,12 @@ def test_loading_the_extension_imports_nothing_heavy_and_nothing_of_other_zones(
     ).stdout.splitlines()
     assert {name.split(".")[1] for name in ours.split()} == {"_version", "kernel", "protocol"}
     assert heavy == ""
+
+
+def test_a_greeting_ahead_spares_the_first_view_its_hello(relay):
+    relay.client.greet()
+    relay.client.greet()
+    deliver(relay)
+    reply, fd = relay.client.request(Load(dataset="patients"))
+    assert relay.client.open(reply, fd).num_rows > 0
+    assert [type(message).__name__ for message in relay.seen] == ["Hello", "Load"]
