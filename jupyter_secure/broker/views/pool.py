@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import subprocess
 import sys
@@ -31,6 +32,8 @@ PIPE = 1 << 20
 START_TIMEOUT = 60.0
 TIMEOUT = 600.0
 STALL_TIMEOUT = 60.0  # a kernel that reads nothing for so long loses its view, so that it cannot hold a worker
+PAUSES = (0.0, 0.2, 1.0, 5.0, 20.0)  # seconds before each try to start a worker
+LOG = logging.getLogger(__name__)
 MEMORY = 8 << 30  # address space; about 3 GiB of it is only reserved by the allocators, half a GiB is used
 
 
@@ -142,7 +145,7 @@ class WorkerPool:
 
     async def start(self) -> None:
         """Start all workers; return when they are warm."""
-        await asyncio.gather(*(self._add() for _ in range(self._size)))
+        await asyncio.gather(*(self._add_at_last() for _ in range(self._size)))
 
     async def open(self, plan: Noun, progress: Progressed | None = None) -> ViewStream:
         """Start the making of a view and return when its seal is known.
@@ -224,6 +227,8 @@ class WorkerPool:
     async def _take(self) -> _Process:
         if self._closed:
             raise UnavailableError(detail="the pool is closed")
+        if not self._alive:
+            raise UnavailableError("No worker is running. Ask the operator to look at the broker's log.")
         try:
             async with asyncio.timeout(self._timeout):
                 while True:
@@ -248,6 +253,16 @@ class WorkerPool:
                 case Finished() | Failed():
                     return reply
 
+    async def _add_at_last(self) -> None:
+        for pause in PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                return await self._add()
+            except (SecureError, OSError, TimeoutError) as error:
+                LOG.warning("A worker did not start (%s).", type(error).__name__)
+        LOG.critical("No worker starts in place of one that ended. Restart the broker.")
+        return None
+
     async def _add(self) -> None:
         process = _Process(self._memory)
         self._alive.add(process)
@@ -261,7 +276,7 @@ class WorkerPool:
     def _replace(self, process: _Process) -> None:
         self._remove(process)
         if not self._closed:
-            _ = self._spawn(self._add())
+            _ = self._spawn(self._add_at_last())
 
     def _remove(self, process: _Process) -> None:
         self._alive.discard(process)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jupyter_secure.broker.views import pool as pool_module
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.kernel.opener import KernelKey, open_view
 from jupyter_secure.protocol.errors import (
@@ -281,6 +282,14 @@ async def test_closing_leaves_no_process_and_fails_what_is_under_way(tmp_path, k
         with pytest.raises(UnavailableError):
             await pool.open(wanted)
     assert not [pid for pid in left if runs(pid)]
+
+
+async def test_workers_that_do_not_start_are_tried_again_and_then_said_at_once(tmp_path, key, monkeypatch, caplog):
+    monkeypatch.setattr(pool_module, "PAUSES", (0.0, 0.01))
+    async with workers(memory=64 << 20) as pool:  # too little to import anything
+        with pytest.raises(UnavailableError, match="No worker is running"):
+            await asyncio.wait_for(pool.open(plan(tmp_path, TABLE, TREATMENTS, key.public_bytes)), 10)
+    assert caplog.text.count("A worker did not start") == 2
 
 
 async def test_a_worker_is_walled_in():
