@@ -2,7 +2,8 @@
 
 Promises: the result has plain types and no field metadata; nothing is shown that the worker did not say.
 
-Steps for a batch: tokens (uint64, marked) become 16 hex characters; run-end encoded columns become plain.
+Steps for a batch: tokens (uint64, marked) become 16 hex characters; run-end encoded columns become plain; text gets the
+long offsets that pandas and polars want, here, while the worker is still busy with the next batch.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ CHARACTERS = np.frombuffer(b"".join(pair.to_bytes(2, "little").hex().encode() fo
 def shown_type(field: pa.Field) -> pa.DataType:
     """Return the type in which a travelling column is shown."""
     if (field.metadata or {}).get(ENCODING) == HEX and pa.types.is_uint64(field.type):
-        return pa.string()
-    return field.type.value_type if pa.types.is_run_end_encoded(field.type) else field.type
+        return pa.large_string()
+    kind = field.type.value_type if pa.types.is_run_end_encoded(field.type) else field.type
+    return pa.large_string() if pa.types.is_string(kind) else kind
 
 
 def shown_schema(schema: pa.Schema) -> pa.Schema:
@@ -40,8 +42,12 @@ def expand(batch: pa.RecordBatch, shown: pa.Schema) -> pa.RecordBatch:
 
 def _column(array: pa.Array, shown: pa.DataType) -> pa.Array:
     if pa.types.is_run_end_encoded(array.type):
-        return pc.run_end_decode(array)
-    return _tokens(array) if array.type != shown else array
+        values = array.values.cast(shown)
+        runs = pa.RunEndEncodedArray.from_arrays(array.run_ends, values)
+        return pc.run_end_decode(runs)
+    if pa.types.is_uint64(array.type) and pa.types.is_large_string(shown):
+        return _tokens(array)
+    return array.cast(shown)
 
 
 def _tokens(array: pa.Array) -> pa.Array:
@@ -52,10 +58,10 @@ def _tokens(array: pa.Array) -> pa.Array:
         # "wrap" never wraps, as every pair has its row; it spares numpy a second buffer.
         np.take(CHARACTERS, pairs[start : start + PIECE], out=text[start : start + PIECE], mode="wrap")
     validity = array.buffers()[0] if array.null_count else None
-    return pa.Array.from_buffers(pa.string(), len(array), [validity, _offsets(len(array)), room])
+    return pa.Array.from_buffers(pa.large_string(), len(array), [validity, _offsets(len(array)), room])
 
 
 @functools.lru_cache(2)
 def _offsets(rows: int) -> pa.Buffer:
     # Nearly all batches have the same number of rows, and so can share it.
-    return pa.py_buffer(np.arange(0, 16 * rows + 1, 16, np.int32))
+    return pa.py_buffer(np.arange(0, 16 * rows + 1, 16, np.int64))

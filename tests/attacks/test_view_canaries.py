@@ -103,7 +103,7 @@ async def test_no_masked_value_is_in_any_byte_of_the_view(decrypted):
 
 async def test_a_kept_dictionary_crosses_without_the_entries_of_other_rows(decrypted):
     _, shown = decrypted
-    assert shown.schema.field("shown").type == pa.string()
+    assert shown.schema.field("shown").type == pa.large_string()
     assert set(shown["shown"].to_pylist()) == {f"seen {number}" for number in range(5)}
 
 

@@ -11,7 +11,7 @@ from jupyter_secure.protocol.errors import IntegrityError
 from jupyter_secure.protocol.wire import seal_memory
 
 INFO = b'{"grant":"g"}'
-TABLE = pa.table({"number": list(range(100_000)), "word": ["a word"] * 100_000})
+TABLE = pa.table({"number": list(range(100_000)), "word": pa.array(["a word"] * 100_000, pa.large_string())})
 
 
 def sealed(key, table=TABLE, step=30_000):

@@ -13,7 +13,7 @@ from jupyter_secure.protocol.sealing import HEADER, TAG, bind
 from jupyter_secure.protocol.wire import seal_memory
 
 INFO = b'{"grant":"g"}'
-TABLE = pa.table({"number": list(range(100_000)), "word": ["a word"] * 100_000})
+TABLE = pa.table({"number": list(range(100_000)), "word": pa.array(["a word"] * 100_000, pa.large_string())})
 
 
 def sealed(key, table=TABLE, rows=None, step=30_000):
