@@ -5,6 +5,7 @@ top here in its plainest form. An error that Cedar reports fails the test, becau
 """
 
 import datetime as dt
+import hashlib
 import json
 import random
 import zoneinfo
@@ -16,6 +17,8 @@ from jupyter_secure.broker.policy import cedar
 from jupyter_secure.broker.policy.ask import Ask, Context
 from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.policy.decide import decide
+from jupyter_secure.protocol import canonical
+from jupyter_secure.protocol.access import AccessRequest, RequestState
 from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.principal import Principal
@@ -29,6 +32,8 @@ PURPOSES = ("study", "billing")
 ZONE = zoneinfo.ZoneInfo("America/New_York")
 DAY = dt.datetime(2026, 3, 8, tzinfo=ZONE)  # the day on which this zone changes its clocks
 POLICIES, CONTEXTS = 1200, 5
+TEXT = "I publish no single person."
+DAYS = 86_400_000
 
 
 def quoted(values):
@@ -66,6 +71,8 @@ def conditions(rng, *, deny):
         found.append(f'guard = "{rng.choice(list(GuardLevel))}"')
     if not deny and rng.random() < 0.2:
         found.append(f'mfa_max_age = "{rng.choice(["30m", "12h"])}"')
+    if not deny and rng.random() < 0.2:
+        found.append("approval = true")
     return found
 
 
@@ -106,7 +113,10 @@ def random_policy(rng):
         )
         text += 'privacy_unit = "id"\nkeys = { ' + ", ".join(f'{json.dumps(name)} = ["a"]' for name in public) + " }\n"
         text += f'[dataset.{dataset}.budget]\nepsilon = "1"\n'
-    text += "".join(f"[purpose.{purpose}]\n" for purpose in PURPOSES)
+    for purpose in PURPOSES:
+        text += f"[purpose.{purpose}]\n"
+        if rng.random() < 0.25:
+            text += f'acknowledge = "{TEXT}"\n'
     text += "".join(random_rule(rng, number) for number in range(rng.randint(0, 9)))
     sealed = {column: rng.choice([None, *TAGS]) for column in COLUMNS}
     version = DatasetVersion(
@@ -123,7 +133,37 @@ def random_policy(rng):
     return text, version, {**sealed, **tagged}, public
 
 
-def random_ask(rng, version):
+def random_request(rng, policy, who, now_ms):
+    """Return an approved request that is mostly good for some rules, and whether it is good at all."""
+    rules = rng.sample(policy.terms.rules, rng.randint(len(policy.terms.rules) // 2, len(policy.terms.rules)))
+    rung = rng.choice([Rung.RAW, Rung.MASKED, Rung.DP])
+    decided = now_ms - rng.choice([-1, 0, 1, 5 * DAYS, 90 * DAYS - 1, 90 * DAYS])
+    until = rng.choice([now_ms, now_ms + 1, now_ms + DAYS])
+    state = rng.choice([*[RequestState.APPROVED] * 5, *RequestState])
+    user, dataset = rng.choice([who, who, *USERS]), rng.choice([*["patients"] * 3, "other"])
+    purpose = rng.choice([None, *PURPOSES])
+    changed = rng.random() < 0.15
+    request = AccessRequest(
+        id="0" * 32,
+        user=user,
+        dataset=dataset,
+        rung=rung,
+        purpose=purpose,
+        rules={rule.id: "0" * 64 if changed else canonical.digest(rule) for rule in rules},
+        reason="because",
+        days=7,
+        asked=decided,
+        state=state,
+        decided=decided,
+        decided_by="sue",
+        until=until,
+    )
+    good = state == "approved" and user == who and dataset == "patients" and not changed
+    good = good and decided <= now_ms < until and now_ms - decided < 90 * DAYS
+    return request, {rule.id for rule in rules if good and rule.rung == rung}
+
+
+def random_ask(rng, policy, version):
     now = int(DAY.timestamp()) + rng.choice([-1, 0, 7 * 3600, 11 * 3600, 17 * 3600 - 1, 19 * 3600, 22 * 3600])
     principal = Principal(
         name=rng.choice(USERS),
@@ -131,14 +171,27 @@ def random_ask(rng, version):
         roles=tuple(rng.sample(ROLES, rng.randint(0, 2))),
         mfa_at=rng.choice([None, now, now - 1800, now - 1801, now - 43201, now + 5]),
     )
-    context = Context(now_ms=now * 1000 + rng.choice([0, 999]), guard=rng.choice(list(GuardLevel)))
-    return Ask(principal=principal, dataset=version, context=context, purpose=rng.choice([None, *PURPOSES]))
+    now_ms = now * 1000 + rng.choice([0, 999])
+    purpose = rng.choice([None, *PURPOSES])
+    made = [random_request(rng, policy, principal.name, now_ms) for _ in range(rng.randint(0, 4))]
+    texts = {name: rng.choice([TEXT, TEXT, "an older text"]) for name in rng.sample(PURPOSES, rng.randint(1, 2))}
+    context = Context(
+        now_ms=now_ms,
+        guard=rng.choice(list(GuardLevel)),
+        approvals=tuple(request for request, _ in made),
+        acknowledged={name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+    )
+    ask = Ask(principal=principal, dataset=version, context=context, purpose=purpose)
+    return ask, {
+        "approved": sorted(set().union(*(rules for request, rules in made if request.purpose == purpose))),
+        "acknowledged": sorted(name for name, text in texts.items() if text == TEXT),
+    }
 
 
-def cedar_context(ask):
+def cedar_context(ask, sets):
     now = ask.context.now_ms
     hour = dt.datetime.fromtimestamp(now // 1000, ZONE).hour
-    facts = {"now": now, "hour": hour, "guard": cedar.guard_number(ask.context.guard)}
+    facts = {"now": now, "hour": hour, "guard": cedar.guard_number(ask.context.guard), **sets}
     if ask.purpose is not None:
         facts["purpose"] = ask.purpose
     if ask.principal.mfa_at is not None:
@@ -167,15 +220,16 @@ def entities(asks, tags, public):
     return json.dumps(users + columns)
 
 
-def cedar_permits(policy, asks, tags, public):
+def cedar_permits(policy, made, tags, public):
+    asks = [ask for ask, _ in made]
     requests = [
         {
             "principal": {"type": "User", "id": str(who)},
             "action": {"type": "Action", "id": rung},
             "resource": {"type": "Column", "id": str(column)},
-            "context": cedar_context(ask),
+            "context": cedar_context(ask, sets),
         }
-        for who, ask in enumerate(asks)
+        for who, (ask, sets) in enumerate(made)
         for rung in ("raw", "masked", "dp")
         for column in range(len(COLUMNS))
     ]
@@ -219,8 +273,8 @@ def test_every_answer_is_cedars_answer(seed):
     for _ in range(POLICIES // 4):
         text, version, tags, public = random_policy(rng)
         policy = compile_text(text)
-        asks = [random_ask(rng, version) for _ in range(CONTEXTS)]
-        for ask, permits in zip(asks, cedar_permits(policy, asks, tags, public), strict=True):
+        made = [random_ask(rng, policy, version) for _ in range(CONTEXTS)]
+        for (ask, _), permits in zip(made, cedar_permits(policy, made, tags, public), strict=True):
             for ceiling in (Rung.RAW, Rung.MASKED, Rung.DP):
                 view = decide(
                     policy, Ask(**{f: getattr(ask, f) for f in ask.__struct_fields__} | {"rung": ceiling})
@@ -230,7 +284,7 @@ def test_every_answer_is_cedars_answer(seed):
                 given += len(found[1])
                 refused += len(COLUMNS) - len(found[1])
     # The comparison means something only if both answers are common.
-    assert min(given, refused) > 0.15 * (given + refused)
+    assert min(given, refused) > 0.14 * (given + refused)
 
 
 def test_what_is_exported_is_valid_under_the_schema():

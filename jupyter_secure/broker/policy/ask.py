@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from jupyter_secure.protocol.access import AccessRequest
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.noun import Count, Noun
@@ -15,10 +18,14 @@ class Context(Noun):
     Attributes:
         now_ms: milliseconds since 1970, of the broker's clock.
         guard: the measured level of the kernel; G0 where there is none.
+        approvals: requests for access of this person, as the store has them; what they are worth is decided here.
+        acknowledged: of each purpose that the person acknowledged, the digest of the text.
     """
 
     now_ms: Count
     guard: GuardLevel = GuardLevel.G0
+    approvals: tuple[AccessRequest, ...] = ()
+    acknowledged: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Ask(Noun):

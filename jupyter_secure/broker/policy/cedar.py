@@ -1,8 +1,9 @@
 """A policy as Cedar text, so that another engine can be asked the same question.
 
 Each rule becomes one `permit` for the action of its rung, or one `forbid` for all. What Cedar cannot say (masks, row
-filters, the ladder) stays out: the comparison is about *whether* a column is given at a rung. The text is made from
-the rules, not from plans or from `decide`, so that a fault there is not copied here. Cedar lets a faulty `forbid` pass
+filters, the ladder) stays out: the comparison is about *whether* a column is given at a rung. Which rules an approval
+opens and which purposes were acknowledged come in as sets of names. The text is made from the rules, not from plans or
+from `decide`, so that a fault there is not copied here. Cedar lets a faulty `forbid` pass
 in silence; whoever asks it must treat any reported error as a refusal (`SCHEMA` lets it find such faults beforehand).
 """
 
@@ -24,7 +25,10 @@ entity Column = { dataset: String, name: String, tag?: String, askable: Bool };
 action "raw", "masked", "dp" appliesTo {
   principal: [User],
   resource: [Column],
-  context: { now: Long, hour: Long, guard: Long, purpose?: String, mfa_age?: Long },
+  context: {
+    now: Long, hour: Long, guard: Long, purpose?: String, mfa_age?: Long,
+    approved: Set<String>, acknowledged: Set<String>,
+  },
 };
 """
 
@@ -32,7 +36,8 @@ action "raw", "masked", "dp" appliesTo {
 def export(policy: Policy) -> str:
     """Return the Cedar policies, one per rule."""
     declared = sorted(policy.datasets)
-    return "\n\n".join(_rule(rule, declared) for rule in policy.terms.rules)
+    terms = [name for name, purpose in policy.purposes.items() if purpose.acknowledge]
+    return "\n\n".join(_rule(rule, declared, terms) for rule in policy.terms.rules)
 
 
 def guard_number(level: GuardLevel) -> int:
@@ -40,13 +45,15 @@ def guard_number(level: GuardLevel) -> int:
     return list(GuardLevel).index(level)
 
 
-def _rule(rule: Rule, declared: list[str]) -> str:
+def _rule(rule: Rule, declared: list[str], terms: list[str]) -> str:
     deny = rule.rung is Rung.DENY
     datasets = declared if rule.datasets == ("*",) else list(rule.datasets)
     parts = [_audience(rule.to), f"!({_audience(rule.except_to)})", _within(datasets, "resource.dataset")]
     parts += _selectors(rule) + _when(rule.when)
+    if rule.when.approval:
+        parts.append(f"context.approved.contains({_text(rule.id)})")
     if not deny:
-        parts.append("resource has tag")
+        parts += ["resource has tag", *_acknowledged(terms)]
     if rule.rung is Rung.MASKED:
         parts.append(_masked(rule))
     if rule.rung is Rung.DP:
@@ -87,6 +94,13 @@ def _masked(rule: Rule) -> str:
     other = f"!({_within(rule.column_masks, 'resource.name')})"
     parts += [f"{other} && resource.tag == {_text(tag)}" for tag in rule.masks]
     return " || ".join(f"({part})" for part in parts) or "false"
+
+
+def _acknowledged(terms: list[str]) -> list[str]:
+    if not terms:
+        return []
+    named = _within(terms, "context.purpose")
+    return [f"!(context has purpose && {named} && !context.acknowledged.contains(context.purpose))"]
 
 
 def _when(when: When) -> list[str]:

@@ -12,6 +12,8 @@ import zoneinfo
 from decimal import Decimal
 from itertools import pairwise
 
+from msgspec import UNSET
+
 from .compile_rule import compile_rule
 from .document import BudgetTable, DatasetTable
 from .parse import Parsed, parse
@@ -41,7 +43,7 @@ def compile_document(parsed: Parsed) -> Policy:
     zone = _zone(parsed)
     datasets = {name: _dataset(parsed, name, table) for name, table in sorted(document.dataset.items())}
     purposes = {
-        name: PurposeTerms(title=table.title, project=table.project or name)
+        name: PurposeTerms(title=table.title, project=table.project or name, acknowledge=table.acknowledge or UNSET)
         for name, table in sorted(document.purpose.items())
     }
     seen: dict[str, int] = {}
@@ -91,6 +93,7 @@ def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
         keys=dict(sorted(table.keys.items())),
         bins={column: tuple(map(decimal, edges)) for column, edges in sorted(table.bins.items())},
         budget=_budget(parsed, (*path, "budget"), table.budget),
+        max_grant_days=table.max_grant_days or UNSET,
     )
 
 

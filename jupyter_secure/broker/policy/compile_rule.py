@@ -1,8 +1,8 @@
 """One `[[rule]]` of a document becomes one `Rule`: names are looked up, times become numbers, nonsense is refused.
 
-What is refused because it would read as safer than it is: a deny rule that needs a guard or a second factor (it would
-deny the careful and let the careless pass), a mask that keeps direct, quasi or sensitive columns, a filter on a deny
-rule.
+What is refused because it would read as safer than it is: a deny rule that needs a guard, a second factor or an
+approval (it would deny the careful and let the careless pass), a mask that keeps direct, quasi or sensitive columns, a
+filter on a deny rule.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+
+from msgspec import UNSET
 
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.view import (
@@ -111,7 +113,11 @@ def _check_view(parsed: Parsed, path: Path, table: RuleTable, datasets: list[Dat
 
 
 def _check_deny(parsed: Parsed, path: Path, table: RuleTable) -> None:
-    for field, given in (("guard", table.when.guard), ("mfa_max_age", table.when.mfa_max_age)):
+    for field, given in (
+        ("guard", table.when.guard),
+        ("mfa_max_age", table.when.mfa_max_age),
+        ("approval", table.when.approval),
+    ):
         if given is not None:
             parsed.fail(
                 (*path, "when", field), "a deny rule would then spare whoever is less careful; put it on a permit"
@@ -191,6 +197,7 @@ def _when(parsed: Parsed, path: Path, table: WhenTable, zone: dt.tzinfo) -> When
         hours=table.hours,
         valid_from=start,
         valid_until=end,
+        approval=table.approval or UNSET,
     )
 
 

@@ -1,7 +1,8 @@
 """Which conditions of a rule do not hold now, each with what the person can do about it.
 
-An unknown second factor, an instant outside the validity and a purpose that was not stated all fail. Sentences name
-what the rule needs and what is there; they are shown only to people whom the rule addresses.
+An unknown second factor, an instant outside the validity and a purpose that was not stated all fail. A purpose whose
+text the person did not acknowledge opens no permit at all; a deny rule goes by what was stated. Sentences name what the
+rule needs and what is there; they are shown only to people whom the rule addresses.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
+from jupyter_secure.protocol.view import Rung
+
+from .approvals import counts
 from .ask import Ask
-from .rules import When
+from .plan import RulePlan
+from .policy import Policy
 
 
 class Failure(NamedTuple):
@@ -20,12 +25,17 @@ class Failure(NamedTuple):
     advice: str
 
 
-def failures(when: When, ask: Ask, zone: dt.tzinfo) -> list[Failure]:
+def failures(policy: Policy, item: RulePlan, ask: Ask) -> list[Failure]:
     """Return every condition of a rule that fails; an empty list means that the rule applies."""
     failed = []
-    context = ask.context
+    context, zone = ask.context, policy.zone
+    rule, when = item.rule, item.rule.when
     if when.purpose is not None and ask.purpose not in when.purpose:
         failed.append(_purpose(when.purpose, ask.purpose))
+    if ask.purpose in policy.texts and rule.rung is not Rung.DENY and not _acknowledged(policy, ask):
+        failed.append(_acknowledge(str(ask.purpose)))
+    if when.approval and (missing := _approval(policy, item, ask)):
+        failed.append(missing)
     if when.guard is not None and not context.guard.reaches(when.guard):
         failed.append(Failure("guard", f"This needs guard {when.guard}; this kernel is {context.guard}."))
     if when.mfa_max_age is not None and not _fresh(when.mfa_max_age, ask.principal.mfa_at, context.now_ms // 1000):
@@ -42,10 +52,47 @@ def failures(when: When, ask: Ask, zone: dt.tzinfo) -> list[Failure]:
     return failed
 
 
+def told_alone(failed: list[Failure]) -> Failure | None:
+    """Return the one thing that the person is to do, None if there are several.
+
+    A request for access names a purpose and asks for its acknowledgement, so it stands for all three.
+    """
+    request = next((it for it in failed if it.condition == "approval"), None)
+    if request is not None:
+        failed = [it for it in failed if it.condition not in {"purpose", "acknowledge"}]
+    return failed[0] if len(failed) == 1 else None
+
+
 def _purpose(needed: tuple[str, ...], stated: str | None) -> Failure:
     names = " or ".join(needed)
     said = f"not {stated}" if stated else "and none was stated"
     return Failure("purpose", f"This needs purpose {names}, {said}: `--purpose {needed[0]}`.")
+
+
+def _acknowledged(policy: Policy, ask: Ask) -> bool:
+    purpose = str(ask.purpose)
+    return ask.context.acknowledged.get(purpose) == policy.texts[purpose]
+
+
+def _acknowledge(purpose: str) -> Failure:
+    return Failure("acknowledge", f"Purpose {purpose} has terms: read and acknowledge them in the Secure Data sidebar.")
+
+
+def _approval(policy: Policy, item: RulePlan, ask: Ask) -> Failure | None:
+    rule = item.rule
+    longest = policy.datasets[ask.dataset.name].longest
+    counting = [it for it in ask.context.approvals if counts(it, rule, item.digest, longest, ask)]
+    if any(it.purpose == ask.purpose for it in counting):
+        return None
+    if counting:
+        purpose = counting[0].purpose
+        how = f"`--purpose {purpose}`" if purpose else "leave `--purpose` out"
+        return Failure("approval", f"Your approval is for {purpose or 'no purpose'}: {how}.")
+    needed = rule.when.purpose
+    purpose = ask.purpose if needed is None or ask.purpose in needed else needed[0]
+    option = f" --purpose {purpose}" if purpose else ""
+    line = f'%secure_request {ask.dataset.name} --as {rule.rung}{option} --reason "..." --days {min(7, longest)}'
+    return Failure("approval", f"A data steward can approve this: ask for access with `{line}`.")
 
 
 def _fresh(limit: int, verified: int | None, now: int) -> bool:

@@ -23,7 +23,7 @@ from jupyter_secure.protocol.decision import ColumnReason, Decision, NearMiss
 from jupyter_secure.protocol.view import ColumnView, RowFilter, Rung, ViewSpec
 
 from .ask import Ask
-from .conditions import Failure, failures
+from .conditions import Failure, failures, told_alone
 from .order import combine
 from .plan import Grant, Plan, RulePlan, filter_key
 from .policy import Policy
@@ -100,10 +100,11 @@ def _stand(policy: Policy, plan: Plan, ask: Ask) -> _Standing:
         rule = item.rule
         if not rule.addresses(ask.principal):
             continue
-        failed = failures(rule.when, ask, policy.zone)
+        failed = failures(policy, item, ask)
         if failed:
-            if len(failed) == 1 and rule.rung is not Rung.DENY:
-                standing.missed.append((item, failed[0]))
+            told = told_alone(failed)
+            if told is not None and rule.rung is not Rung.DENY:
+                standing.missed.append((item, told))
             continue
         standing.add(item)
     return standing

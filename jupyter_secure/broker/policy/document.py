@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from jupyter_secure.protocol.access import MAX_DAYS
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.noun import ColumnName, Noun, PurposeName, RuleId
@@ -28,6 +29,8 @@ DatasetName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}\Z")]
 Project = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
 Hour = Annotated[int, msgspec.Meta(ge=0, le=24)]
 Contributions = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Acknowledge = Annotated[str, msgspec.Meta(pattern=r"\S", max_length=4000)]
+MaxDays = Annotated[int, msgspec.Meta(ge=1, le=MAX_DAYS)]
 Number = int | float
 Literals = int | float | str | bool
 Method = Literal["keep", "pseudonym", "generalize", "redact", "suppress"]
@@ -62,6 +65,7 @@ class DatasetTable(Noun):
         resolution: for each number the unit in which it is counted exactly.
         keys: for each category column every value that a question may group by.
         bins: for each number the edges of a histogram.
+        max_grant_days: how long an approved request for access may last at most.
     """
 
     title: Text = ""
@@ -77,13 +81,19 @@ class DatasetTable(Noun):
         default_factory=dict
     )
     budget: BudgetTable | None = None
+    max_grant_days: MaxDays | None = None
 
 
 class PurposeTable(Noun):
-    """`[purpose.NAME]`: a purpose that people may state; pseudonyms are equal inside one project."""
+    """`[purpose.NAME]`: a purpose that people may state; pseudonyms are equal inside one project.
+
+    Attributes:
+        acknowledge: what each person must acknowledge, once for each text, before the purpose counts.
+    """
 
     title: Text = ""
     project: Project | None = None
+    acknowledge: Acknowledge | None = None
 
 
 class MethodTable(Noun):
@@ -114,6 +124,7 @@ class WhenTable(Noun):
     hours: tuple[Hour, Hour] | None = None
     valid_from: str | None = None
     valid_until: str | None = None
+    approval: Literal[True] | None = None
 
 
 class RuleTable(Noun):

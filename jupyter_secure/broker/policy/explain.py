@@ -69,7 +69,7 @@ def officer(policy: Policy, ask: Ask) -> Trace:
                 rule=item.rule.id,
                 rung=item.rule.rung,
                 addressed=item.rule.addresses(ask.principal),
-                failed=tuple(failed.advice for failed in failures(item.rule.when, ask, policy.zone)),
+                failed=tuple(failed.advice for failed in failures(policy, item, ask)),
                 columns=tuple(plan.names[place] for place in (item.denials or item.grants)),
             )
             for item in plan.rules

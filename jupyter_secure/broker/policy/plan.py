@@ -11,7 +11,7 @@ from jupyter_secure.protocol.decision import ColumnReason
 from jupyter_secure.protocol.view import ColumnView, Comparison, Keep, Pseudonym, RowFilter, Rung, Suppress, Treatment
 
 from .order import describe
-from .rules import DatasetTerms, Rule
+from .rules import DatasetTerms, Rule, rule_digest
 
 KEPT_WHEN_MASKED = frozenset({Tag.MEASURE, Tag.PUBLIC})
 
@@ -37,12 +37,13 @@ class Grant:
 class RulePlan:
     """One rule that names the dataset, with the columns it speaks of, by their place in the version."""
 
-    __slots__ = ("denials", "grants", "kept", "rule")
+    __slots__ = ("denials", "digest", "grants", "kept", "rule")
 
     def __init__(
         self, rule: Rule, columns: tuple[Column, ...], tags: list[Tag | None], askable: frozenset[str]
     ) -> None:
         self.rule = rule
+        self.digest = rule_digest(rule)
         self.grants: dict[int, Grant] = {}
         self.kept: dict[int, Grant] = {}  # what a raw rule gives inside a masked view
         self.denials: dict[int, ColumnReason] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 
 from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.dataset import DatasetVersion
@@ -13,13 +14,24 @@ from .rules import DatasetTerms, PurposeTerms, Terms
 PLANS = 256  # more dataset versions than that are in use at once nowhere
 
 
+def text_digest(text: str) -> str:
+    """Return the hex SHA-256 that says which text of a purpose a person acknowledged."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Policy:
-    """Immutable but for the memory of its plans, which depend on nothing but the arguments."""
+    """Immutable but for the memory of its plans, which depend on nothing but the arguments.
+
+    Attributes:
+        digest: names the policy.
+        texts: of each purpose that asks for an acknowledgement, the digest of its text.
+    """
 
     def __init__(self, terms: Terms, zone: dt.tzinfo) -> None:
         self.terms = terms
         self.zone = zone
         self.digest = digest(terms)
+        self.texts = {name: text_digest(it.acknowledge) for name, it in terms.purposes.items() if it.acknowledge}
         self._plans: dict[str, Plan] = {}
 
     @property

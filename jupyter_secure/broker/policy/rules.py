@@ -7,12 +7,16 @@ differential privacy are decimal strings, instants are milliseconds since 1970, 
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.protocol.view import RowFilter, Rung, Treatment
+
+DEFAULT_DAYS = 90  # of an approved request, where the policy does not say
 
 
 class Budget(Noun):
@@ -25,7 +29,11 @@ class Budget(Noun):
 
 
 class DatasetTerms(Noun):
-    """What the policy says of a dataset; see `document.DatasetTable`. Numbers are decimal strings."""
+    """What the policy says of a dataset; see `document.DatasetTable`. Numbers are decimal strings.
+
+    A field that is UNSET is absent from the canonical form, so policies that were signed before there was such a field
+    keep their digest.
+    """
 
     title: str = ""
     tags: dict[str, Tag] = msgspec.field(default_factory=dict)
@@ -36,11 +44,17 @@ class DatasetTerms(Noun):
     keys: dict[str, tuple[str | int | bool, ...]] = msgspec.field(default_factory=dict)
     bins: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     budget: Budget | None = None
+    max_grant_days: int | UnsetType = UNSET
 
     @property
     def private(self) -> bool:
         """Say whether questions with differential privacy can be answered at all."""
         return self.privacy_unit is not None and self.budget is not None
+
+    @property
+    def longest(self) -> int:
+        """Return how many days an approved request may last."""
+        return self.max_grant_days or DEFAULT_DAYS
 
     def askable(self, column: str) -> bool:
         """Say whether a private question may name the column: something public must describe its values."""
@@ -48,10 +62,11 @@ class DatasetTerms(Noun):
 
 
 class PurposeTerms(Noun):
-    """A purpose that may be stated, and the project inside which its pseudonyms are equal."""
+    """A purpose that may be stated, the project inside which its pseudonyms are equal, what one must acknowledge."""
 
     title: str
     project: str
+    acknowledge: str | UnsetType = UNSET
 
 
 class Audience(Noun):
@@ -72,6 +87,7 @@ class When(Noun):
     Attributes:
         hours: first hour and the hour after the last, in the policy's time zone; 22 to 6 spans midnight.
         valid_until: the first millisecond at which the rule no longer holds.
+        approval: somebody else must have approved a request for access.
     """
 
     purpose: tuple[str, ...] | None = None
@@ -80,6 +96,7 @@ class When(Noun):
     hours: tuple[int, int] | None = None
     valid_from: int | None = None
     valid_until: int | None = None
+    approval: bool | UnsetType = UNSET
 
 
 class Rule(Noun):
@@ -119,6 +136,11 @@ class Rule(Noun):
         if self.tags is not None and tag not in self.tags:
             return False
         return tag not in self.not_tags
+
+
+def rule_digest(rule: Rule) -> str:
+    """Return what an approval is bound to: any change of the rule changes it."""
+    return digest(rule)
 
 
 class Terms(Noun):
