@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jupyter_secure.broker.policy.ask import Context
@@ -23,7 +23,7 @@ class Caller:
 
     principal: Principal
     now_ms: int
-    again: Callable[[], Caller]
+    again: Callable[[], Awaitable[Caller]]
     grant: Grant | None = None
     public_key: bytes = b""
 

@@ -159,14 +159,14 @@ class Gate:
             return None, None
         return version, decide(policy, _ask(caller, wish, version))
 
-    def require_still(self, caller: Caller, wish: Load, ruling: Ruling) -> None:
+    async def require_still(self, caller: Caller, wish: Load, ruling: Ruling) -> None:
         """Ask grant, account and policy again, before something crosses that had to wait.
 
         Raises:
             UnauthenticatedError: the grant has ended, or the account.
             ConflictError: policy would answer otherwise now.
         """
-        now = decide(self.policies.current()[1], _ask(caller.again(), wish, ruling.version))
+        now = decide(self.policies.current()[1], _ask(await caller.again(), wish, ruling.version))
         if now.view != ruling.view:
             raise ConflictError("What you may use has changed meanwhile. Run the cell again.")
 
@@ -208,7 +208,7 @@ class Gate:
         stream = await self.pool.open(plan)
         # (6) From here on the kernel reads ciphertext that only it can open.
         try:
-            self.require_still(caller, wish, ruling)
+            await self.require_still(caller, wish, ruling)
             await deliver(delivery(ruling, stream.seal, info), stream.fd)
         except BaseException:
             await stream.cancel()

@@ -90,7 +90,7 @@ class Questions:
             else:
                 async with self._gate.turns[caller.principal.name]:
                     result, cost = await self._answer(caller, ruling, priced)
-                self._gate.require_still(caller, load, ruling)
+                await self._gate.require_still(caller, load, ruling)
                 await self._hand_over(caller, ruling, priced, result, cost, deliver)
         except BaseException as error:
             await to_the_end(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))

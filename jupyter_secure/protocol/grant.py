@@ -7,6 +7,7 @@ bound to. See docs/spec/grant-v1.md.
 from __future__ import annotations
 
 import enum
+from typing import Annotated
 
 import msgspec
 
@@ -45,7 +46,11 @@ class GuardReport(Noun):
 
 
 class Grant(Noun):
-    """Bound to one person, kernel, notebook and guard level; expires."""
+    """Bound to one person, kernel, notebook and guard level; expires.
+
+    Attributes:
+        server: name of the Hub's server that the kernel runs on; empty for the person's default one, None on a laptop.
+    """
 
     id: str
     user: UserName
@@ -54,3 +59,4 @@ class Grant(Noun):
     guard: GuardReport
     issued_at: Count
     expires_at: Count
+    server: Annotated[str, msgspec.Meta(max_length=255)] | None = None

@@ -99,7 +99,8 @@ class World:
     async def desk(self) -> AsyncIterator[Front]:
         """Open the desk over the same folder, as the broker's process does, and unlock it."""
 
-        async def changed(notebook: str | None) -> None:
+        async def changed(notebook: str | None, user: str | None = None) -> None:
+            del user
             front.changes.append(notebook)
 
         async with Desk.open(str(self.path), changed, now=self.clock) as desk:

@@ -1,8 +1,9 @@
 """Grants of kernels, as docs/spec/grant-v1.md describes them.
 
-Promises: a grant is bound to one person, kernel, notebook and measured guard level; a kernel's public key is bound once
-and never exchanged; a grant that has expired, was closed or whose account was disabled is refused like one that never
-was; a new grant for the same kernel closes the older ones, because a restarted kernel is another process.
+Promises: a grant is bound to one person, kernel, notebook and measured guard level, on a Hub also to one server; a
+kernel's public key is bound once and never exchanged; a grant that has expired, was closed or whose account was
+disabled is refused like one that never was; a new grant for the same kernel closes the person's older ones, because a
+restarted kernel is another process.
 """
 
 from __future__ import annotations
@@ -35,13 +36,17 @@ class Grants:
     Args:
         engine: the vault's database.
         now: milliseconds since 1970.
+        admit: raises `UnauthenticatedError` for a person without a place in the store; on a Hub there are no accounts.
     """
 
-    def __init__(self, engine: Engine, now: Callable[[], int]) -> None:
+    def __init__(
+        self, engine: Engine, now: Callable[[], int], admit: Callable[[Connection, str], object] = active
+    ) -> None:
         self._engine = engine
         self._now = now
+        self._admit = admit
 
-    def mint(self, user: str, kernel: str, notebook: str, guard: GuardReport) -> Grant:
+    def mint(self, user: str, kernel: str, notebook: str, guard: GuardReport, server: str | None = None) -> Grant:
         """Make a grant for a kernel that was just started.
 
         Raises:
@@ -57,10 +62,11 @@ class Grants:
             guard=guard,
             issued_at=now,
             expires_at=now + LIFETIME,
+            server=server,
         )
         with transaction(self._engine) as connection:
-            active(connection, user)
-            _close(connection, now, GRANTS.c.kernel == kernel)
+            self._admit(connection, user)
+            _close(connection, now, GRANTS.c.kernel == kernel, GRANTS.c.user == user)
             connection.execute(insert(GRANTS), _to_row(grant))
         return grant
 
@@ -72,6 +78,13 @@ class Grants:
         """
         with self._engine.connect() as connection:
             return self._live(connection, grant)[0]
+
+    def find(self, grant: str) -> Grant | None:
+        """Return a grant that was not closed, whatever else has become of it."""
+        open_one = select(GRANTS).where(GRANTS.c.id == grant, GRANTS.c.closed.is_(None))
+        with self._engine.connect() as connection:
+            row = connection.execute(open_one).mappings().first()
+        return None if row is None else _from_row(dict(row))
 
     def bind_key(self, grant: str, public_key: str) -> Grant:
         """Bind the kernel's ephemeral X25519 key (base64 of 32 bytes). The same key again changes nothing.
@@ -125,7 +138,7 @@ class Grants:
         if row is None or row["closed"] is not None or row["expires"] <= self._now():
             raise UnauthenticatedError(_ENDED)
         try:
-            active(connection, row["user"])
+            self._admit(connection, row["user"])
         except UnauthenticatedError:
             raise UnauthenticatedError(_ENDED) from None
         return _from_row(dict(row)), row["public_key"]
@@ -141,7 +154,7 @@ def _grant(*, kernel: str, notebook: str, **fields: Any) -> Grant:
 
 
 def _to_row(grant: Grant) -> dict[str, Any]:
-    fields = {name: getattr(grant, name) for name in ("id", "user", "kernel", "notebook")}
+    fields = {name: getattr(grant, name) for name in ("id", "user", "kernel", "notebook", "server")}
     guard = msgspec.to_builtins(grant.guard)
     return {**fields, "guard": guard, "issued": grant.issued_at, "expires": grant.expires_at}
 
@@ -155,11 +168,12 @@ def _from_row(row: dict[str, Any]) -> Grant:
         guard=msgspec.convert(row["guard"], GuardReport),
         issued_at=row["issued"],
         expires_at=row["expires"],
+        server=row["server"],
     )
 
 
-def _close(connection: Connection, now: int, which: Any) -> None:
-    connection.execute(update(GRANTS).where(which, GRANTS.c.closed.is_(None)).values(closed=now))
+def _close(connection: Connection, now: int, *which: Any) -> None:
+    connection.execute(update(GRANTS).where(*which, GRANTS.c.closed.is_(None)).values(closed=now))
 
 
 def _require_key(public_key: str) -> None:

@@ -13,7 +13,7 @@ import contextlib
 import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from jupyter_secure._version import __version__
 from jupyter_secure.broker.authn.accounts import Accounts
@@ -57,22 +57,34 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
 from .counter import Counter
+from .identify import Identify, LocalTickets
 from .panel import Panel
 
 # Passwords under examination: each takes 64 MiB and a thread that others need for their work on the store.
 PROVING = 2
 Reply = Callable[[RelayReply, int | None], Awaitable[None]]
-Changed = Callable[[str | None], Awaitable[None]]
+# Of these the desk of a Hub answers none: the Hub logs people in, and the operator unlocks.
+LOGINS = Unlock | UnlockFromKeyring | Login | Logout
+_ON_A_HUB = "On a Hub people log in at the Hub, and its operator unlocks the vault."
+
+
+class Changed(Protocol):
+    """Tells relays that something their panels show has changed: for one notebook or any, one person or everybody."""
+
+    async def __call__(self, notebook: str | None, user: str | None = None) -> None:
+        """Tell them."""
 
 
 class Desk:
     """One open vault and everybody who may ask about it."""
 
-    def __init__(self, vault: Vault, pool: WorkerPool, changed: Changed) -> None:
+    def __init__(self, vault: Vault, pool: WorkerPool, changed: Changed, identify: Identify | None = None) -> None:
         self.vault = vault
+        self.pool = pool
+        self.identify = identify or LocalTickets(vault.engine, vault.now)
         self.accounts = Accounts(vault.engine, vault.now)
         self.tickets = Tickets(vault.engine, vault.now)
-        self.grants = Grants(vault.engine, vault.now)
+        self.grants = Grants(vault.engine, vault.now, self.identify.admit)
         self._door = LoginDoor(vault.engine, vault.now, self.accounts)
         self._proving = asyncio.Semaphore(PROVING)
         self._unlocks = Limiter(vault.now, UnlockError)
@@ -95,11 +107,13 @@ class Desk:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, path: str, changed: Changed, now: Callable[[], int] = wall_clock) -> AsyncIterator[Desk]:
-        """Open a vault locked, with warm workers; record start and end."""
+    async def open(
+        cls, path: str, changed: Changed, now: Callable[[], int] = wall_clock, identify: Identify | None = None
+    ) -> AsyncIterator[Desk]:
+        """Open a vault locked, with warm workers; record start and end. Without `identify` people show tickets."""
         pool = WorkerPool()
         with Vault.open_locked(path, now) as vault:
-            desk = cls(vault, pool, changed)
+            desk = cls(vault, pool, changed, identify)
             warming = asyncio.create_task(pool.start())
             await vault.audit.record(desk._header(Kind.BROKER_STARTED))
             try:
@@ -121,14 +135,16 @@ class Desk:
 
     async def _answer(self, body: RelayRequest, reply: Reply) -> None:
         if isinstance(body, FromKernel):
-            caller = self._caller_of_grant(body.grant)
+            caller = await self._caller_of_grant(body.grant)
             notebook = caller.grant.notebook if caller.grant else None
             try:
                 await self._counter.answer(caller, body.request, reply)
             finally:
-                await self._changed(notebook)
+                await self._changed(notebook, caller.principal.name)
+        elif isinstance(body, LOGINS) and not self.identify.logins:
+            raise InvalidRequestError(_ON_A_HUB)
         elif isinstance(body, PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage):
-            await reply(await self._panel.answer(self._caller_of_ticket(body), body), None)
+            await reply(await self._panel.answer(await self._caller_of_ticket(body), body), None)
         else:
             await reply(await self._answers[type(body)](body), None)
 
@@ -137,7 +153,7 @@ class Desk:
         return StateReply(vault=vault, version=__version__, pid=os.getpid(), log_size=self.vault.audit.head().size)  # type: ignore[arg-type]  # mypy widens the literal
 
     async def _unlock(self, body: Unlock) -> StateReply:
-        who = None if body.ticket is None else self.tickets.whoami(body.ticket).principal.name
+        who = None if body.ticket is None else (await self.identify.who(body.ticket)).principal.name
         self._unlocks.attempt("")
         async with self._proving:
             await asyncio.to_thread(self.vault.unlock, body.passphrase, Personal(user=who))
@@ -168,48 +184,55 @@ class Desk:
         return session
 
     async def _who(self, body: WhoAmI) -> Session:
-        return self.tickets.whoami(body.ticket)
+        return await self.identify.who(body.ticket)
 
     async def _logout(self, body: Logout) -> Done:
         await asyncio.to_thread(self.tickets.logout, body.ticket)
         return Done()
 
     async def _open_kernel(self, body: OpenKernel) -> Welcome:
-        user = self.tickets.whoami(body.ticket).principal.name
-        header = self._header(Kind.KERNEL_STARTED, guard=body.guard.level, extra=_evidence(body))
+        user = (await self.identify.who(body.ticket)).principal.name
+        server, guard = await self.identify.server(), self.identify.believed(body.guard)
+        header = self._header(Kind.KERNEL_STARTED, guard=guard.level, extra=_evidence(body))
         await self.vault.audit.record(header, Personal(user=user, kernel=body.kernel, notebook=body.notebook))
-        grant = await asyncio.to_thread(self.grants.mint, user, body.kernel, body.notebook, body.guard)
-        await self._changed(grant.notebook)
+        grant = await asyncio.to_thread(self.grants.mint, user, body.kernel, body.notebook, guard, server)
+        await self._changed(grant.notebook, user)
         return Welcome(grant=grant)
 
     async def _move_kernel(self, body: MoveKernel) -> Welcome:
+        await self.identify.own(self.grants.get(body.grant))
         return Welcome(grant=await asyncio.to_thread(self.grants.move, body.grant, body.notebook))
 
     async def _close_kernel(self, body: CloseKernel) -> Done:
+        if (held := self.grants.find(body.grant)) is not None:
+            await self.identify.own(held)
         grant = await asyncio.to_thread(self.grants.close, body.grant)
         if grant is not None:
             personal = Personal(user=grant.user, kernel=grant.kernel, notebook=grant.notebook)
             await self.vault.audit.record(self._header(Kind.KERNEL_STOPPED), personal)
-            await self._changed(grant.notebook)
+            await self._changed(grant.notebook, grant.user)
         return Done()
 
-    def _caller_of_grant(self, number: str) -> Caller:
+    async def _caller_of_grant(self, number: str) -> Caller:
         grant = self.grants.get(number)
+        principal = await self.identify.holder(grant)
         key = self.grants.public_key(number)
         return Caller(
-            principal=self.accounts.get(grant.user),
+            principal=principal,
             now_ms=self.vault.now(),
             again=functools.partial(self._caller_of_grant, number),
             grant=grant,
             public_key=base64.b64decode(key) if key else b"",
         )
 
-    def _caller_of_ticket(self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage) -> Caller:
-        principal = self.tickets.whoami(body.ticket).principal
+    async def _caller_of_ticket(self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage) -> Caller:
+        principal = (await self.identify.who(body.ticket)).principal
         number = getattr(body, "grant", None)
         grant = self.grants.get(number) if number else None
         if grant is not None and grant.user != principal.name:
             raise InvalidRequestError(detail="somebody else's grant")
+        if grant is not None:
+            await self.identify.own(grant)
         again = functools.partial(self._caller_of_ticket, body)
         return Caller(principal=principal, now_ms=self.vault.now(), again=again, grant=grant)
 

@@ -98,8 +98,9 @@ class Process:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self._channel.close()
 
-    async def changed(self, notebook: str | None) -> None:
-        """Tell the relay that the panel should look again."""
+    async def changed(self, notebook: str | None, user: str | None = None) -> None:
+        """Tell the relay that panels should look again. It serves all people of its computer, so `user` is not told."""
+        del user
         try:
             await self._channel.send(FromBroker(id=0, body=Changed(notebook=notebook)))
         except UnavailableError:

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, BigInteger, Column, String, Table
 from jupyter_secure.broker.store.metadata import METADATA
 
 # `guard` is a protocol.grant.GuardReport; `public_key` is the kernel's X25519 key in base64, null until it said hello;
-# `closed` is null while the kernel lives.
+# `closed` is null while the kernel lives; `server` names the Hub's server it runs on, null on a laptop.
 GRANTS = Table(
     "grants",
     METADATA,
@@ -20,4 +20,5 @@ GRANTS = Table(
     Column("issued", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Column("closed", BigInteger, nullable=True),
+    Column("server", String(255), nullable=True),
 )
