@@ -62,6 +62,13 @@ class KernelSession:
                     return messages, reply
         raise AssertionError(f"no answer to {code!r}")
 
+    def reply_to(self, number):
+        """Wait for the reply to a request on the shell channel."""
+        while True:
+            message = json.loads(self.socket.recv())
+            if message["parent_header"].get("msg_id") == number and message["msg_type"] == "execute_reply":
+                return message["content"]
+
     def text(self, code, timeout=60):
         """Run a cell and return all that it shows as text."""
         messages, _ = self.run(code, timeout)
