@@ -23,6 +23,9 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_DAYS)]
 # One line that says something: it is shown to people and written into tables.
 Sentence = Annotated[str, msgspec.Meta(pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]{1,500}\Z")]
 
+# The same, or nothing at all.
+Note = Annotated[str, msgspec.Meta(pattern=r"^((?=.*\S)[^\x00-\x1f\x7f]{1,500})?\Z")]
+
 
 class RequestState(enum.StrEnum):
     """Where a request stands; `broker.requests.state` says what leads where."""

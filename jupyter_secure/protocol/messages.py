@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from .access import AccessOffer, AccessRequest, Days, Note, PurposeOffer, RequestId, Sentence
 from .dataset import Tag
 from .decision import ColumnReason, NearMiss
 from .errors import WireError
@@ -116,13 +117,27 @@ class StepUp(Confidential):
     code: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")] | None = None
 
 
+class AskAccess(Message):
+    """Ask for what policy gives only once somebody has approved it. Answered by `AccessReply`.
+
+    Attributes:
+        rung: None means the highest that can be asked for.
+    """
+
+    dataset: DatasetName
+    reason: Sentence
+    days: Days
+    rung: Rung | None = None
+    purpose: PurposeName | None = None
+
+
 class Cancel(Message):
     """Stop the request of that id. Never answered."""
 
     request: Count
 
 
-KernelRequest = Hello | Catalog | Status | Load | Why | Budget | Query | StepUp | Cancel
+KernelRequest = Hello | Catalog | Status | Load | Why | Budget | Query | StepUp | AskAccess | Cancel
 
 
 # What the broker answers to a kernel.
@@ -287,8 +302,24 @@ class SteppedUp(Message):
     verified: bool
 
 
+class AccessReply(Message):
+    """A request for access as it stands."""
+
+    request: AccessRequest
+
+
 KernelReply = (
-    Welcome | CatalogReply | StatusReply | Progress | Delivery | Handle | WhyReply | BudgetReply | Answer | SteppedUp
+    Welcome
+    | CatalogReply
+    | StatusReply
+    | Progress
+    | Delivery
+    | Handle
+    | WhyReply
+    | BudgetReply
+    | Answer
+    | SteppedUp
+    | AccessReply
 )
 
 
@@ -516,6 +547,55 @@ MfaRequest = (
 )
 
 
+# Requests for access: a person decides at the sidebar, never a kernel.
+
+
+class ListRequests(Confidential):
+    """Ask for the person's own requests, and for whom decides, everybody's. Answered by `RequestsReply`."""
+
+    ticket: Text
+
+
+class PanelAsk(Confidential):
+    """The panel's `AskAccess`. Answered by `AccessReply`."""
+
+    ticket: Text
+    ask: AskAccess
+
+
+class Decide(Confidential):
+    """Approve or deny what somebody else asked for. Answered by `AccessReply`.
+
+    Attributes:
+        days: for how long; None approves what was asked for.
+    """
+
+    ticket: Text
+    request: RequestId
+    approve: bool
+    days: Days | None = None
+    note: Note = ""
+
+
+class Revoke(Confidential):
+    """End an approval at once, or withdraw one's own open request. Answered by `AccessReply`."""
+
+    ticket: Text
+    request: RequestId
+    note: Note = ""
+
+
+class Acknowledge(Confidential):
+    """Acknowledge the text of a purpose, named by its digest. Answered by `Done`."""
+
+    ticket: Text
+    purpose: PurposeName
+    digest: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+AccessMessage = ListRequests | PanelAsk | Decide | Revoke | Acknowledge
+
+
 class Stop(Message):
     """End the broker in good order. Answered by `Done`, then the process ends."""
 
@@ -537,6 +617,7 @@ RelayRequest = (
     | PanelLog
     | PanelLineage
     | MfaRequest
+    | AccessMessage
     | Stop
 )
 
@@ -642,6 +723,26 @@ class MfaOptions(Confidential):
     options: str
 
 
+class RequestsReply(Message):
+    """Requests, and what could be asked for.
+
+    Attributes:
+        mine: the person's own.
+        others: everybody else's, for whom decides; else empty.
+        decides: whether the person may decide what others ask for.
+        stale: requests whose rules have changed since; an approval of them opens nothing.
+        offers: what the person could ask for.
+        purposes: what the person's own rules name.
+    """
+
+    mine: tuple[AccessRequest, ...]
+    others: tuple[AccessRequest, ...]
+    decides: bool
+    stale: tuple[RequestId, ...]
+    offers: tuple[AccessOffer, ...]
+    purposes: tuple[PurposeOffer, ...]
+
+
 class Done(Message):
     """Nothing more to say."""
 
@@ -660,6 +761,7 @@ RelayReply = (
     | MfaStateReply
     | MfaSecret
     | MfaOptions
+    | RequestsReply
     | Done
     | Changed
     | KernelReply

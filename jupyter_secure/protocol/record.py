@@ -42,6 +42,11 @@ class Kind(enum.StrEnum):
     QUERY_ANSWERED = "query.answered"
     QUERY_FAILED = "query.failed"
     LEDGER_ANCHORED = "ledger.anchored"
+    ACCESS_REQUESTED = "access.requested"
+    ACCESS_APPROVED = "access.approved"
+    ACCESS_DENIED = "access.denied"
+    ACCESS_REVOKED = "access.revoked"
+    PURPOSE_ACKNOWLEDGED = "purpose.acknowledged"
     ENTRY_ERASED = "entry.erased"
 
 
