@@ -23,11 +23,11 @@ lab: build/.lab
 	@$(BIN)/jupyter-secure demo --folder .demo
 
 test: build/.test lint
-	@sh setup/system.sh bubblewrap chromium
+	@sh setup/system.sh bubblewrap chromium postgresql
 	$(BIN)/pytest
 
 test-fast: build/.test
-	@sh setup/system.sh bubblewrap
+	@sh setup/system.sh bubblewrap postgresql
 	$(BIN)/pytest -m "not slow" -x
 
 lint: build/.test

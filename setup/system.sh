@@ -12,12 +12,18 @@ program() {
   esac
 }
 
+# Debian keeps PostgreSQL's programs off the PATH.
+present() {
+  case "$1" in
+    python*-venv) return 1 ;;
+    postgresql) command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb ;;
+    *) command -v "$(program "$1")" ;;
+  esac >/dev/null 2>&1
+}
+
 missing=""
 for package in "$@"; do
-  case "$package" in
-    python*-venv) missing="$missing $package" ;;
-    *) command -v "$(program "$package")" >/dev/null 2>&1 || missing="$missing $package" ;;
-  esac
+  present "$package" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 

@@ -15,7 +15,7 @@ from jupyter_secure.broker.audit.report import Finding
 from jupyter_secure.broker.audit.verify import verify
 from jupyter_secure.broker.keys.signing import Signer
 from jupyter_secure.broker.store import database
-from jupyter_secure.broker.store.tables.audit import SQLITE_TRIGGERS
+from jupyter_secure.broker.store.tables.audit import TRIGGERS
 from jupyter_secure.protocol.checkpoint import Checkpoint, format_note
 from jupyter_secure.protocol.errors import AuditUnavailableError
 from jupyter_secure.protocol.record import Header, Kind, Personal
@@ -58,12 +58,12 @@ class Vault:
     def run(self, *statements: str, triggers: bool = False) -> None:
         shell = sqlite3.connect(self.folder / "store.sqlite")
         if not triggers:
-            for name in SQLITE_TRIGGERS:
+            for name in (trigger.name for trigger in TRIGGERS):
                 shell.execute(f"DROP TRIGGER IF EXISTS {name}")
         for statement in statements:
             shell.execute(statement)
         if not triggers:  # an attacker who tidies up
-            for sql in SQLITE_TRIGGERS.values():
+            for sql in (trigger.sqlite() for trigger in TRIGGERS):
                 shell.execute(sql)
         shell.commit()
         shell.close()

@@ -13,7 +13,7 @@ from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.audit.verify import verify
 from jupyter_secure.broker.keys.signing import Signer
 from jupyter_secure.broker.store import database
-from jupyter_secure.broker.store.tables.audit import SQLITE_TRIGGERS
+from jupyter_secure.broker.store.tables.audit import TRIGGERS
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
 SIGNER = Signer(b"s" * 32)
@@ -64,7 +64,7 @@ def test_no_cell_can_be_changed_unnoticed(entries, column, value, data):
     seq = data.draw(st.integers(0, len(entries) - 1))
     where: dict[str, Any] = {"value": value, "seq": seq}
     with engine.connect() as connection:
-        for name in SQLITE_TRIGGERS:
+        for name in (trigger.name for trigger in TRIGGERS):
             connection.execute(text(f"DROP TRIGGER {name}"))
         try:
             changed = connection.execute(
@@ -72,7 +72,7 @@ def test_no_cell_can_be_changed_unnoticed(entries, column, value, data):
             ).rowcount
         except IntegrityError:  # the database's own constraints come first
             changed = 0
-        for sql in SQLITE_TRIGGERS.values():
+        for sql in (trigger.sqlite() for trigger in TRIGGERS):
             connection.execute(text(sql))
         connection.commit()
     problems = verify(engine, SIGNER.public, note).problems

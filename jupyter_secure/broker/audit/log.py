@@ -28,7 +28,14 @@ from jupyter_secure.broker.keys.signing import Signs
 from jupyter_secure.broker.store import database
 from jupyter_secure.broker.store.tables.audit import AUDIT_ENTRIES
 from jupyter_secure.protocol.checkpoint import Checkpoint, format_note
-from jupyter_secure.protocol.errors import AuditUnavailableError, ConflictError, InvalidRequestError, LockedError
+from jupyter_secure.protocol.errors import (
+    AuditUnavailableError,
+    ConflictError,
+    InstallationError,
+    InvalidRequestError,
+    LockedError,
+    UnavailableError,
+)
 from jupyter_secure.protocol.record import Entry, Header, Kind, Personal
 from jupyter_secure.protocol.tlog import Frontier
 
@@ -39,6 +46,11 @@ from .entry import Draft
 from .head import StoredHead
 from .origin import log_origin
 from .writer import GroupWriter
+
+_NO_DATABASE = (
+    "The audit log cannot be written because the broker's database does not answer, so no data was opened. "
+    "Try again in a moment; if it stays so, tell the operator."
+)
 
 
 class Head(NamedTuple):
@@ -158,7 +170,9 @@ class AuditLog:
         with self._turn, _database_errors():
             if self._anchor.failed:
                 self._anchor.flush()
-            with database.transaction(self._engine) as connection:
+            if self._continuity.unsure:
+                self._read_through()
+            with database.transaction(self._engine, database.Family.AUDIT) as connection:
                 head = StoredHead.read(connection)
                 self._continuity.check(connection, head.frontier)
                 if erased is not None:
@@ -173,6 +187,11 @@ class AuditLog:
             if note is not None:
                 self._anchor.offer(head.frontier.size, note)
         return [row["seq"] for row in rows]
+
+    def _read_through(self) -> None:
+        # The whole log, once, on a connection that only reads: other processes go on writing meanwhile.
+        with self._engine.connect() as connection:
+            self._continuity.check(connection, StoredHead.read(connection).frontier)
 
     def _sign(self, head: StoredHead) -> str | None:
         """Return a new signed checkpoint, or None if there is nothing new or no key."""
@@ -215,5 +234,8 @@ def _database_errors() -> Iterator[None]:
     """Turn every failure of disk and database, and a damaged head, into the one error that stops a request."""
     try:
         yield
+    except (UnavailableError, InstallationError) as error:
+        raise AuditUnavailableError(_NO_DATABASE, detail=error.detail) from None
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
-        raise AuditUnavailableError(detail=f"{type(error).__name__}: {error}") from None
+        # The first line alone: what PostgreSQL says below it quotes rows.
+        raise AuditUnavailableError(detail=f"{type(error).__name__}: {error}".partition("\n")[0]) from None

@@ -10,7 +10,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_secure.broker.store.tables.audit import AUDIT_ENTRIES
-from jupyter_secure.protocol.errors import AuditUnavailableError, IntegrityError
+from jupyter_secure.protocol.errors import (
+    AuditUnavailableError,
+    InstallationError,
+    IntegrityError,
+    UnavailableError,
+)
 from jupyter_secure.protocol.record import Entry, Kind
 
 from .entry import decode_header, decode_personal
@@ -52,7 +57,7 @@ def select_entries(
     try:
         with engine.connect() as connection:
             rows = connection.execute(query.order_by(_COLUMNS.seq.desc()).limit(limit)).all()
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, sqlite3.Error, UnavailableError, InstallationError) as error:
         raise AuditUnavailableError("The audit log cannot be read.", detail=type(error).__name__) from None
     return tuple(_entry(*row) for row in rows)
 

@@ -16,13 +16,14 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_secure.broker.keys.signing import Verifier
-from jupyter_secure.broker.store.tables.audit import AUDIT_CHECKPOINTS, AUDIT_ENTRIES, SQLITE_TRIGGERS
+from jupyter_secure.broker.store.tables.audit import AUDIT_CHECKPOINTS, AUDIT_ENTRIES, TRIGGERS
+from jupyter_secure.broker.store.triggers import not_in_force
 from jupyter_secure.protocol.checkpoint import Checkpoint, parse_checkpoint, parse_note
-from jupyter_secure.protocol.errors import IntegrityError
+from jupyter_secure.protocol.errors import InstallationError, IntegrityError, UnavailableError
 from jupyter_secure.protocol.record import Kind, Personal
 from jupyter_secure.protocol.tlog import EMPTY_ROOT, Frontier
 
@@ -53,7 +54,7 @@ def verify(engine: Engine, public_key: bytes, *remembered: str) -> Report:
     try:
         with engine.connect() as connection:
             check.run(connection, remembered)
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, sqlite3.Error, UnavailableError, InstallationError) as error:
         check.find(Finding.UNREADABLE, f"The database cannot be read further ({type(error).__name__}).")
     return check.report(anchored=bool(remembered))
 
@@ -110,13 +111,8 @@ class _Check:
             self._check_checkpoint(name, found)
 
     def _check_protection(self, connection: Connection) -> None:
-        if connection.dialect.name != "sqlite":
-            return
-        query = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        found: dict[str, str] = {row.name: row.sql for row in connection.execute(query)}
-        for name, sql in SQLITE_TRIGGERS.items():
-            if found.get(name) != sql:
-                self.find(Finding.UNPROTECTED, f"The database's own protection `{name}` was removed or changed.")
+        for name in not_in_force(connection, TRIGGERS):
+            self.find(Finding.UNPROTECTED, f"The database's own protection `{name}` was removed or changed.")
 
     def _read_head(self, connection: Connection) -> StoredHead | None:
         try:

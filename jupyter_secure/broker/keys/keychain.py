@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError as DuplicateKey
 
-from jupyter_secure.broker.store.database import scrub, transaction
+from jupyter_secure.broker.store.database import Family, scrub, transaction
 from jupyter_secure.broker.store.tables.keys import KEYS
 from jupyter_secure.protocol.canonical import canonical
 from jupyter_secure.protocol.errors import ConflictError, IntegrityError, LockedError
@@ -33,6 +33,7 @@ class Purpose(enum.StrEnum):
     LOG = "log"
     POLICY = "policy"
     PSEUDONYM = "pseudonym"
+    TOTP = "totp"  # secrets of people's apps; they are kept beside the person, not among the keys
 
 
 SINGLE = (Purpose.MANIFEST, Purpose.LOG, Purpose.POLICY, Purpose.PSEUDONYM)
@@ -92,7 +93,7 @@ class Keychain:
         Raises:
             ConflictError: they exist.
         """
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, Family.KEYS) as connection:
             for purpose in SINGLE:
                 self._create(connection, purpose, "", now)
 
@@ -102,7 +103,7 @@ class Keychain:
         Raises:
             ConflictError: it had one, which was destroyed.
         """
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, Family.KEYS) as connection:
             row = connection.execute(
                 select(KEYS.c.destroyed).where(KEYS.c.purpose == Purpose.DATASET.value, KEYS.c.name == name)
             ).one_or_none()
@@ -146,6 +147,23 @@ class Keychain:
         """Return the 32-byte key that picks which rows of a person count, of the version with that digest."""
         return self._derive({"use": "bounding", "version": version})
 
+    def wrap_secret(self, purpose: Purpose, name: str, secret: bytes) -> bytes:
+        """Return a secret of at most 64 bytes in the form that is kept elsewhere in the store.
+
+        Raises:
+            LockedError: the vault is locked.
+        """
+        return self._held().wrap(secret, self._context(purpose, name)).encode()
+
+    def unwrap_secret(self, purpose: Purpose, name: str, wrapped: bytes) -> bytes:
+        """Return what `wrap_secret` wrapped.
+
+        Raises:
+            LockedError: the vault is locked.
+            IntegrityError: it was changed, or is another person's.
+        """
+        return self._held().unwrap(Wrapped.decode(wrapped), self._context(purpose, name))
+
     def destroy_dataset(self, name: str, now: int) -> bool:
         """Shred a dataset: its wrapped key goes from memory and from the store, its name stays taken.
 
@@ -153,7 +171,7 @@ class Keychain:
         and then the next call does it. Other processes that hold the key keep it until they lock or end.
         """
         self._keys.pop((Purpose.DATASET, name), None)
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, Family.KEYS) as connection:
             connection.execute(
                 update(KEYS)
                 .where(KEYS.c.purpose == Purpose.DATASET.value, KEYS.c.name == name, KEYS.c.destroyed.is_(None))

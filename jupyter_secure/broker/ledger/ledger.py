@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import func, insert, select, update
 
-from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.database import Family, transaction
 from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
 from jupyter_secure.protocol.errors import BudgetError, ConflictError
 from jupyter_secure.protocol.messages import Gauge
@@ -82,7 +82,7 @@ class Ledger:
             row = _find(connection, scope)
         if row is not None and row.cap == max(units, row.spent):
             return
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, Family.LEDGER) as connection:
             self._write_cap(connection, scope, units)
 
     def reserve(self, question: str, scopes: tuple[Scope, ...], units: int) -> Reservation | StoredAnswer:
@@ -99,7 +99,7 @@ class Ledger:
         """
         if units < 1 or "dataset" not in {scope.kind for scope in scopes}:
             raise BudgetError(detail="a reservation needs a cost and the dataset's budget")
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, Family.LEDGER) as connection:
             ids = {scope: _need(connection, scope) for scope in sorted(set(scopes))}
             key = question_key(question, list(ids.values()))
             stored = _stored(connection, key)
@@ -119,7 +119,7 @@ class Ledger:
             ConflictError: the reservation is not one of this ledger, or has its answer.
         """
         digest = hashlib.sha256(answer).hexdigest()
-        with transaction(self._engine) as connection:
+        with transaction(self._engine, Family.LEDGER) as connection:
             found = _body(connection, reservation.seq)
             if found.get("kind") != "debit" or found.get("question") != reservation.key:
                 raise ConflictError("That reservation is not in the privacy ledger.")

@@ -21,7 +21,7 @@ import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_secure.broker.keys.keychain import Keychain, Purpose
-from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.database import Family, transaction
 from jupyter_secure.broker.store.durable import sync_folder, write_durably
 from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
 from jupyter_secure.protocol.errors import ConflictError, InputFileError, InvalidRequestError
@@ -128,7 +128,7 @@ def _commit(catalog: Catalog, hidden: Path, signed: Signed, envelope: bytes) -> 
     place = catalog.folder(it.dataset, it.version)
     place.parent.mkdir(mode=0o700, exist_ok=True)
     sync_folder(catalog.datasets)
-    with transaction(catalog.engine) as connection:
+    with transaction(catalog.engine, Family.SEALED) as connection:
         catalog.remember(connection, signed, envelope)
         # A folder of this number that the store does not remember was never acknowledged: a crash between the two.
         shutil.rmtree(place, ignore_errors=True)

@@ -1,19 +1,23 @@
-"""Opening, migrating and writing the database; SQLite's settings stand here and nowhere else.
+"""Opening, migrating and writing the database; SQLite's settings stand here, PostgreSQL's in `postgres`.
 
-Promises on SQLite: a transaction that has committed survives a power cut (WAL with synchronous=FULL); writers of all
-processes take turns (`BEGIN IMMEDIATE`, waiting `BUSY_MS` at most); deleted content is overwritten (secure_delete);
-references between tables hold. SQLAlchemy is imported by the functions, so naming this module costs nothing.
+Promises of both: a transaction that has committed survives a power cut; writers of all processes take turns and wait
+`BUSY_MS` at most, on SQLite all of them (`BEGIN IMMEDIATE`), on PostgreSQL those of one family; references between
+tables hold. On SQLite deleted content is overwritten too (secure_delete). SQLAlchemy is imported by the functions, so
+naming this module costs nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_secure.protocol.errors import InstallationError
+
+from . import postgres
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -27,19 +31,36 @@ _SETTINGS = (
     "PRAGMA trusted_schema=OFF",
 )
 _IMMEDIATE = "jupyter_secure_immediate"
+_NEWER = "The database was made by a newer version of jupyter-secure. Install that version here too."
+
+
+class Family(enum.IntEnum):
+    """Which nouns a transaction writes. Families do not wait for one another, so none reads what another writes."""
+
+    PEOPLE = 1  # accounts, tickets, grants, and whatever names no family of its own
+    AUDIT = 2
+    LEDGER = 3
+    KEYS = 4
+    SEALED = 5
+    POLICY = 6
+    SCHEMA = 7
 
 
 def open_database(url: str) -> Engine:
     """Return an engine for `sqlite:///PATH`, `sqlite://` (in memory, for tests) or a PostgreSQL URL.
 
     A new SQLite file is readable by its owner alone.
+
+    Raises:
+        InvalidRequestError: the URL is of another kind, or holds a password.
+        InstallationError: the driver is missing.
     """
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.pool import StaticPool
 
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, hide_parameters=True)
+        return postgres.open_engine(postgres.parse_url(url))
     if parsed.database in {None, "", ":memory:"}:
         engine = create_engine(
             parsed, poolclass=StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
@@ -67,11 +88,21 @@ def open_read_only(path: Path) -> Engine:
 
 
 def create(engine: Engine) -> None:
-    """Bring the schema to its newest revision. Costs one query when it is there already."""
+    """Bring the schema to its newest revision. Costs one query when it is there already.
+
+    Raises:
+        InstallationError: the schema is newer than this code, or (PostgreSQL) belongs to another role.
+        UnavailableError: PostgreSQL does not answer.
+    """
     from .migrations import head, upgrade
 
-    if revision(engine) != head():
-        with transaction(engine) as connection:
+    found = revision(engine)
+    if found is not None and found > head():
+        raise InstallationError(_NEWER, detail=f"revision {found}")
+    if found != head():
+        with transaction(engine, Family.SCHEMA) as connection:
+            if engine.dialect.name != "sqlite":
+                postgres.without_limit(connection)
             upgrade(connection)
 
 
@@ -87,19 +118,27 @@ def revision(engine: Engine) -> str | None:
 
 
 @contextlib.contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """Give a connection inside one writing transaction; it commits on leaving and rolls back on any error."""
-    with engine.connect().execution_options(**{_IMMEDIATE: True}) as connection, connection.begin():
+def transaction(engine: Engine, family: Family = Family.PEOPLE) -> Iterator[Connection]:
+    """Give a connection inside one writing transaction; it commits on leaving and rolls back on any error.
+
+    No other transaction of the family is open meanwhile, in no process.
+    """
+    sqlite = engine.dialect.name == "sqlite"
+    options = {_IMMEDIATE: True} if sqlite else postgres.WRITING
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        if not sqlite:
+            postgres.take_turn(connection, family)
         yield connection
 
 
 def scrub(engine: Engine) -> bool:
     """Bring SQLite's write-ahead log into the file and empty it, so that content deleted before is in neither.
 
-    Returns whether that was done: a reader in another process can put it off until the next time.
+    Returns whether that was done: a reader in another process can put it off until the next time. PostgreSQL keeps old
+    rows until its own VACUUM, and in its write-ahead log, which are not the broker's to clear: always False.
     """
     if engine.dialect.name != "sqlite":
-        return True
+        return False
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError as AlreadyThereError
 
 from jupyter_secure.protocol.errors import ConflictError
 
-from .database import transaction
+from .database import Family, transaction
 from .tables.policy import POLICIES
 
 
@@ -49,7 +49,7 @@ class PolicyRows:
         """
         row = {"number": number, "digest": digest, "envelope": envelope, "applied": applied}
         try:
-            with transaction(self._engine) as connection:
+            with transaction(self._engine, Family.POLICY) as connection:
                 connection.execute(insert(POLICIES).values(**row))
         except AlreadyThereError:
             raise ConflictError(

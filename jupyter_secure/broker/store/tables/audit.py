@@ -8,6 +8,8 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from jupyter_secure.broker.store.metadata import METADATA
+from jupyter_secure.broker.store.rights import APPEND, runtime
+from jupyter_secure.broker.store.triggers import Trigger
 
 # SQLite keeps a table in the order of its key only if the key's type is INTEGER.
 SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
@@ -30,6 +32,7 @@ AUDIT_ENTRIES = Table(
     Column("notebook", String(1024), nullable=True),
     Index(None, "notebook", "seq"),
     Index(None, "user", "seq"),
+    info=runtime(APPEND, 'UPDATE (salt, personal, "user", notebook)'),
 )
 
 # One row: how many leaves there are, the roots of the perfect subtrees that make up the tree (32 bytes each, left to
@@ -42,6 +45,7 @@ AUDIT_HEAD = Table(
     Column("frontier", LargeBinary, nullable=False),
     Column("note", Text, nullable=True),
     CheckConstraint("id = 0", name="single"),
+    info=runtime(APPEND, "UPDATE (size, frontier, note)"),
 )
 
 # Signed checkpoints that stay: one each few hundred entries, so that damage can be located between two of them.
@@ -51,41 +55,29 @@ AUDIT_CHECKPOINTS = Table(
     Column("size", SEQUENCE, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),
     Column("time", BigInteger, nullable=False),
+    info=runtime(APPEND),
 )
 
 _KEPT = ("seq", "header", "commitment", "leaf", "time", "kind", "dataset")
 _ERASED = ("salt", "personal", "user", "notebook")
 _ERASES = " AND ".join(
-    [*(f'NEW."{name}" IS OLD."{name}"' for name in _KEPT), *(f'NEW."{name}" IS NULL' for name in _ERASED)]
+    [*(f'NEW."{name}" <=> OLD."{name}"' for name in _KEPT), *(f'NEW."{name}" IS NULL' for name in _ERASED)]
 )
-
-
-def _trigger(name: str, event: str, table: str, unless: str = "0") -> tuple[str, str]:
-    refuse = "BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
-    return name, f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN NOT ({unless}) {refuse}"
-
+_IN_ORDER = "NEW.seq <=> (SELECT coalesce(max(seq) + 1, 0) FROM audit_entries)"
+_LARGER = "NEW.size > (SELECT coalesce(max(size), 0) FROM audit_checkpoints)"
+_FIRST = "NOT EXISTS (SELECT 1 FROM audit_head)"
+_GROWS = "NEW.id <=> OLD.id AND NEW.size >= OLD.size"
+_SENTENCE = "the audit log only grows"
 
 # In-order inserts also stop INSERT OR REPLACE, which fires no trigger for the row that it deletes.
-SQLITE_TRIGGERS: dict[str, str] = dict(
-    (
-        _trigger(
-            "audit_entries_in_order",
-            "INSERT",
-            "audit_entries",
-            "NEW.seq IS (SELECT coalesce(max(seq) + 1, 0) FROM audit_entries)",
-        ),
-        _trigger("audit_entries_only_erased", "UPDATE", "audit_entries", _ERASES),
-        _trigger("audit_entries_stay", "DELETE", "audit_entries"),
-        _trigger(
-            "audit_checkpoints_in_order",
-            "INSERT",
-            "audit_checkpoints",
-            "NEW.size > (SELECT coalesce(max(size), 0) FROM audit_checkpoints)",
-        ),
-        _trigger("audit_checkpoints_fixed", "UPDATE", "audit_checkpoints"),
-        _trigger("audit_checkpoints_stay", "DELETE", "audit_checkpoints"),
-        _trigger("audit_head_single", "INSERT", "audit_head", "NOT EXISTS (SELECT 1 FROM audit_head)"),
-        _trigger("audit_head_grows", "UPDATE", "audit_head", "NEW.id IS OLD.id AND NEW.size >= OLD.size"),
-        _trigger("audit_head_stays", "DELETE", "audit_head"),
-    )
+TRIGGERS = (
+    Trigger("audit_entries_in_order", "INSERT", "audit_entries", _SENTENCE, _IN_ORDER),
+    Trigger("audit_entries_only_erased", "UPDATE", "audit_entries", _SENTENCE, _ERASES),
+    Trigger("audit_entries_stay", "DELETE", "audit_entries", _SENTENCE),
+    Trigger("audit_checkpoints_in_order", "INSERT", "audit_checkpoints", _SENTENCE, _LARGER),
+    Trigger("audit_checkpoints_fixed", "UPDATE", "audit_checkpoints", _SENTENCE),
+    Trigger("audit_checkpoints_stay", "DELETE", "audit_checkpoints", _SENTENCE),
+    Trigger("audit_head_single", "INSERT", "audit_head", _SENTENCE, _FIRST),
+    Trigger("audit_head_grows", "UPDATE", "audit_head", _SENTENCE, _GROWS),
+    Trigger("audit_head_stays", "DELETE", "audit_head", _SENTENCE),
 )

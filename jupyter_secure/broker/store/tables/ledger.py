@@ -9,6 +9,8 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from jupyter_secure.broker.store.metadata import METADATA
+from jupyter_secure.broker.store.rights import APPEND, runtime
+from jupyter_secure.broker.store.triggers import Trigger
 
 SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
 
@@ -25,6 +27,7 @@ LEDGER_CAPS = Table(
     Column("spent", BigInteger, nullable=False),
     CheckConstraint("spent >= 0 AND spent <= cap", name="within_cap"),
     Index(None, "kind", "subject", unique=True),
+    info=runtime(APPEND, "UPDATE (cap, spent, subject, salt)"),
 )
 
 # The hash chain: `body` is canonical JSON, `hash` = SHA-256 of the previous hash and the body.
@@ -34,6 +37,7 @@ LEDGER_ENTRIES = Table(
     Column("seq", SEQUENCE, primary_key=True, autoincrement=False),
     Column("body", Text, nullable=False),
     Column("hash", String(64), nullable=False),
+    info=runtime(APPEND),
 )
 
 # Answers that were paid for, by question and by the budgets that paid; `entry` is the entry that attached it.
@@ -44,35 +48,30 @@ LEDGER_ANSWERS = Table(
     Column("question", String(64), nullable=False),
     Column("answer", LargeBinary, nullable=False),
     Index(None, "question", "entry"),
+    info=runtime(APPEND),
 )
-
-
-def _trigger(name: str, event: str, table: str, unless: str = "0") -> tuple[str, str]:
-    refuse = "BEGIN SELECT RAISE(ABORT, 'the privacy ledger only grows'); END"
-    return name, f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN NOT ({unless}) {refuse}"
 
 
 def _next(table: str, key: str) -> str:
     # In-order inserts also stop INSERT OR REPLACE, which fires no trigger for the row that it deletes.
-    return f"NEW.{key} IS (SELECT coalesce(max({key}), 0) + 1 FROM {table})"  # noqa: S608 - constants of this file
+    return f"NEW.{key} <=> (SELECT coalesce(max({key}), 0) + 1 FROM {table})"  # noqa: S608 - constants of this file
 
 
 _LATER = "NEW.entry > (SELECT coalesce(max(entry), 0) FROM ledger_answers)"
 _GROWS = (
-    "NEW.id IS OLD.id AND NEW.kind IS OLD.kind AND NEW.spent >= OLD.spent "
-    "AND ((NEW.subject IS OLD.subject AND NEW.salt IS OLD.salt) OR (NEW.subject IS NULL AND NEW.salt IS NULL))"
+    "NEW.id <=> OLD.id AND NEW.kind <=> OLD.kind AND NEW.spent >= OLD.spent "
+    "AND ((NEW.subject <=> OLD.subject AND NEW.salt <=> OLD.salt) OR (NEW.subject IS NULL AND NEW.salt IS NULL))"
 )
+_SENTENCE = "the privacy ledger only grows"
 
-SQLITE_TRIGGERS: dict[str, str] = dict(
-    (
-        _trigger("ledger_entries_in_order", "INSERT", "ledger_entries", _next("ledger_entries", "seq")),
-        _trigger("ledger_entries_fixed", "UPDATE", "ledger_entries"),
-        _trigger("ledger_entries_stay", "DELETE", "ledger_entries"),
-        _trigger("ledger_answers_in_order", "INSERT", "ledger_answers", _LATER),
-        _trigger("ledger_answers_fixed", "UPDATE", "ledger_answers"),
-        _trigger("ledger_answers_stay", "DELETE", "ledger_answers"),
-        _trigger("ledger_caps_in_order", "INSERT", "ledger_caps", _next("ledger_caps", "id")),
-        _trigger("ledger_caps_grow", "UPDATE", "ledger_caps", _GROWS),
-        _trigger("ledger_caps_stay", "DELETE", "ledger_caps"),
-    )
+TRIGGERS = (
+    Trigger("ledger_entries_in_order", "INSERT", "ledger_entries", _SENTENCE, _next("ledger_entries", "seq")),
+    Trigger("ledger_entries_fixed", "UPDATE", "ledger_entries", _SENTENCE),
+    Trigger("ledger_entries_stay", "DELETE", "ledger_entries", _SENTENCE),
+    Trigger("ledger_answers_in_order", "INSERT", "ledger_answers", _SENTENCE, _LATER),
+    Trigger("ledger_answers_fixed", "UPDATE", "ledger_answers", _SENTENCE),
+    Trigger("ledger_answers_stay", "DELETE", "ledger_answers", _SENTENCE),
+    Trigger("ledger_caps_in_order", "INSERT", "ledger_caps", _SENTENCE, _next("ledger_caps", "id")),
+    Trigger("ledger_caps_grow", "UPDATE", "ledger_caps", _SENTENCE, _GROWS),
+    Trigger("ledger_caps_stay", "DELETE", "ledger_caps", _SENTENCE),
 )

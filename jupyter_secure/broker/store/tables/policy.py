@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table
 
 from jupyter_secure.broker.store.metadata import METADATA
+from jupyter_secure.broker.store.rights import APPEND, runtime
 
 # `envelope` is the DSSE envelope as bytes, `digest` the SHA-256 of its payload.
 POLICIES = Table(
@@ -14,4 +15,5 @@ POLICIES = Table(
     Column("digest", String(64), nullable=False, index=True),
     Column("envelope", LargeBinary, nullable=False),
     Column("applied", BigInteger, nullable=False),
+    info=runtime(APPEND),
 )

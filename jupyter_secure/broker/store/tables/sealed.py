@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table
 
 from jupyter_secure.broker.store.metadata import METADATA
+from jupyter_secure.broker.store.rights import APPEND, runtime
 
 # `envelope` is the signed manifest (DSSE) as bytes, `digest` the SHA-256 of its payload.
 SEALED_VERSIONS = Table(
@@ -16,4 +17,5 @@ SEALED_VERSIONS = Table(
     Column("envelope", LargeBinary, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("sealed_at", BigInteger, nullable=False),
+    info=runtime(APPEND),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,7 +14,7 @@ from jupyter_secure.broker.audit.head import KEEP_EVERY
 from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.audit.verify import verify
 from jupyter_secure.broker.keys.signing import Signer
-from jupyter_secure.broker.store import database
+from jupyter_secure.broker.store import database, postgres
 from jupyter_secure.protocol.checkpoint import parse_checkpoint, parse_note
 from jupyter_secure.protocol.errors import (
     AuditUnavailableError,
@@ -35,11 +34,8 @@ def header(kind: Kind = Kind.LOAD_DECIDED, **fields) -> Header:
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = database.open_database(f"sqlite:///{tmp_path}/store.sqlite")
-    database.create(engine)
-    yield engine
-    engine.dispose()
+def engine(store_engine):
+    return store_engine
 
 
 @pytest.fixture
@@ -211,8 +207,8 @@ def test_threads_that_append_at_once_get_numbers_of_their_own(log):
     assert sorted(numbers) == list(range(40))
 
 
-def test_two_processes_worth_of_logs_share_one_database(engine, log, note, tmp_path):
-    other_engine = database.open_database(f"sqlite:///{tmp_path}/store.sqlite")
+def test_two_processes_worth_of_logs_share_one_database(engine, log, note, store_url):
+    other_engine = database.open_database(store_url)
     other = AuditLog(other_engine, SIGNER, lambda: 7, anchor=note)
     assert [one.append(header(), ANN) for one in (log, other, log, other)] == [0, 1, 2, 3]
     other.close()
@@ -243,6 +239,7 @@ def test_the_personal_part_can_be_erased_and_the_log_still_verifies(log, engine)
     assert verify(engine, SIGNER.public).erased == 1
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_what_was_erased_is_in_no_file_of_the_database(log, engine, tmp_path):
     log.append(header(), Personal(user="a-quite-unusual-name", notebook="secret-notebook.ipynb"))
     assert any(b"a-quite-unusual-name" in path.read_bytes() for path in tmp_path.iterdir())
@@ -268,21 +265,19 @@ def test_what_has_no_canonical_form_is_not_written(log):
     assert log.head().size == 0
 
 
-def test_a_database_that_another_process_holds_is_an_error_and_writes_nothing(log, tmp_path, monkeypatch):
+def test_a_log_that_another_process_holds_is_an_error_and_writes_nothing(log, engine, store_url, monkeypatch):
     log.append(header(), ANN)
     monkeypatch.setattr(database, "BUSY_MS", 50)
-    blocked_engine = database.open_database(f"sqlite:///{tmp_path}/store.sqlite")
+    monkeypatch.setitem(postgres._SETTINGS, "lock_timeout", 50)
+    blocked_engine = database.open_database(store_url)
     blocked = AuditLog(blocked_engine, SIGNER, lambda: 1)
-    holder = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(AuditUnavailableError):
+    with database.transaction(engine, database.Family.AUDIT), pytest.raises(AuditUnavailableError):
         blocked.append(header(), ANN)
-    holder.execute("ROLLBACK")
-    holder.close()
     assert blocked.append(header(), ANN) == 1
     blocked_engine.dispose()
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_callers_in_a_loop_hear_of_a_log_that_cannot_be_written(tmp_path, engine):
     reader = database.open_read_only(tmp_path / "store.sqlite")
     log = AuditLog(reader, SIGNER, lambda: 1)
@@ -309,11 +304,12 @@ def test_a_damaged_checkpoint_file_stops_the_log_and_says_what_to_run(log, note)
     note.unlink()
 
 
-def test_a_damaged_entry_is_not_shown_as_something_else(engine, tmp_path):
+def test_a_damaged_entry_is_not_shown_as_something_else(engine):
     log = AuditLog(engine, SIGNER, lambda: 1)
     log.append(header(), ANN)
     with database.transaction(engine) as connection:
-        connection.execute(text("DROP TRIGGER audit_entries_only_erased"))
+        where = "" if engine.dialect.name == "sqlite" else " ON audit_entries"
+        connection.execute(text(f"DROP TRIGGER audit_entries_only_erased{where}"))
         connection.execute(text("""UPDATE audit_entries SET header = '{"time": "x"}'"""))
     with pytest.raises(IntegrityError, match="audit verify"):
         log.entries()

@@ -5,7 +5,6 @@ from sqlalchemy import select
 
 from jupyter_secure.broker.authn.accounts import Accounts
 from jupyter_secure.broker.authn.passwords import Cost, check, hash_password
-from jupyter_secure.broker.store.database import create, open_database
 from jupyter_secure.broker.store.tables.accounts import ACCOUNTS
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, UnauthenticatedError
 
@@ -14,11 +13,8 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def engine():
-    engine = open_database("sqlite://")
-    create(engine)
-    yield engine
-    engine.dispose()
+def engine(store_engine):
+    return store_engine
 
 
 @pytest.fixture

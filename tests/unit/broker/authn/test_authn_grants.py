@@ -7,7 +7,6 @@ import pytest
 from jupyter_secure.broker.authn.accounts import Accounts
 from jupyter_secure.broker.authn.grants import LIFETIME, Grants
 from jupyter_secure.broker.authn.passwords import Cost
-from jupyter_secure.broker.store.database import create, open_database
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, UnauthenticatedError
 from jupyter_secure.protocol.grant import GuardLevel, GuardReport
 
@@ -30,11 +29,8 @@ def clock():
 
 
 @pytest.fixture
-def engine():
-    engine = open_database("sqlite://")
-    create(engine)
-    yield engine
-    engine.dispose()
+def engine(store_engine):
+    return store_engine
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from jupyter_secure.broker.authn.limiter import FREE, LONGEST, NAMES, Limiter
 from jupyter_secure.broker.authn.login import Login
 from jupyter_secure.broker.authn.passwords import Cost
 from jupyter_secure.broker.authn.tickets import LIFETIME, Tickets
-from jupyter_secure.broker.store.database import create, open_database
 from jupyter_secure.broker.store.tables.accounts import TICKETS
 from jupyter_secure.protocol.errors import UnauthenticatedError
 
@@ -30,11 +29,8 @@ def clock():
 
 
 @pytest.fixture
-def engine():
-    engine = open_database("sqlite://")
-    create(engine)
-    yield engine
-    engine.dispose()
+def engine(store_engine):
+    return store_engine
 
 
 @pytest.fixture

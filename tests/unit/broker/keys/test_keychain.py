@@ -12,11 +12,8 @@ from jupyter_secure.testing.unsafe_keys import UnsafePassphraseProvider
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = database.open_database(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    database.create(engine)
-    yield engine
-    engine.dispose()
+def engine(store_engine):
+    return store_engine
 
 
 @pytest.fixture
@@ -85,7 +82,7 @@ def test_no_key_lies_in_the_store_in_clear(keychain, tmp_path):
 
 def test_a_key_of_one_name_does_not_open_as_another(keychain, engine, provider):
     keychain.ensure_dataset("visits", 2)
-    with engine.begin() as connection:
+    with database.transaction(engine) as connection:
         wrapped = connection.execute(select(KEYS.c.wrapped).where(KEYS.c.name == "patients")).scalar()
         connection.execute(update(KEYS).where(KEYS.c.name == "visits").values(wrapped=wrapped))
     with pytest.raises(IntegrityError):

@@ -6,7 +6,6 @@ import pytest
 
 from jupyter_secure.broker.keys.signing import Signer, Verifier, open_envelope, seal_envelope
 from jupyter_secure.broker.policy.archive import PolicyArchive
-from jupyter_secure.broker.store.database import create, open_database
 from jupyter_secure.broker.store.policy_rows import PolicyRows
 from jupyter_secure.protocol.errors import ConflictError, IntegrityError, PolicyError
 
@@ -26,11 +25,8 @@ class Keys:
 
 
 @pytest.fixture
-def engine():
-    engine = open_database("sqlite://")
-    create(engine)
-    yield engine
-    engine.dispose()
+def engine(store_engine):
+    return store_engine
 
 
 @pytest.fixture

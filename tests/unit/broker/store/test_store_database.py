@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jupyter_secure.broker.store import database, migrations, tables
 from jupyter_secure.broker.store.metadata import METADATA
-from jupyter_secure.broker.store.tables.audit import SQLITE_TRIGGERS
+from jupyter_secure.broker.store.tables.audit import TRIGGERS
 from jupyter_secure.protocol.errors import InstallationError
 
 
@@ -103,7 +103,7 @@ def test_the_log_s_triggers_are_in_the_database_as_they_are_written(engine):
         rows = connection.execute(
             text("SELECT name, sql FROM sqlite_master WHERE name LIKE 'audit%' AND type = 'trigger'")
         ).all()
-    assert dict(rows) == SQLITE_TRIGGERS
+    assert dict(rows) == {trigger.name: trigger.sqlite() for trigger in TRIGGERS}
 
 
 def test_a_read_only_database_refuses_to_be_written(engine, tmp_path):

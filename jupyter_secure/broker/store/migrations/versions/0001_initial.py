@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from jupyter_secure.broker.store.tables.audit import SEQUENCE, SQLITE_TRIGGERS
+from jupyter_secure.broker.store import triggers
+from jupyter_secure.broker.store.tables.audit import SEQUENCE, TRIGGERS
 
 revision = "0001"
 down_revision = None
@@ -140,6 +141,5 @@ def audit() -> None:
         sa.Column("time", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("size", name="pk_audit_checkpoints"),
     )
-    if op.get_bind().dialect.name == "sqlite":
-        for statement in SQLITE_TRIGGERS.values():
-            op.execute(statement)
+    for statement in triggers.statements(TRIGGERS, op.get_context().dialect.name):
+        op.execute(statement)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from jupyter_secure.broker.store.tables.ledger import SEQUENCE, SQLITE_TRIGGERS
+from jupyter_secure.broker.store import triggers
+from jupyter_secure.broker.store.tables.ledger import SEQUENCE, TRIGGERS
 
 revision = "0002"
 down_revision = "0001"
@@ -41,6 +42,5 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["entry"], ["ledger_entries.seq"], name="fk_ledger_answers_entry"),
     )
     op.create_index("ix_ledger_answers_question_entry", "ledger_answers", ["question", "entry"])
-    if op.get_bind().dialect.name == "sqlite":
-        for statement in SQLITE_TRIGGERS.values():
-            op.execute(statement)
+    for statement in triggers.statements(TRIGGERS, op.get_context().dialect.name):
+        op.execute(statement)
