@@ -31,6 +31,9 @@ class Part(Noun):
     column_keys: dict[ColumnName, Key]
     footer_digest: str = ""
 
+    def __repr__(self) -> str:
+        return f"Part(rows={self.rows}, columns={sorted(self.column_keys)})"  # no key in a traceback or a log
+
 
 class ViewPlan(Noun, tag_field="job", tag="view"):
     """The making of one view.
@@ -51,6 +54,9 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
     total: Count
     rows: tuple[RowFilter, ...] = ()
     pseudonym_keys: dict[ColumnName, Key] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"ViewPlan(parts={self.parts!r}, total={self.total})"
 
 
 def needed(columns: tuple[ColumnView, ...], rows: tuple[RowFilter, ...]) -> frozenset[str]:

@@ -24,6 +24,9 @@ class DpQuestion(Noun):
     units: Count
     bounding_key: Key
 
+    def __repr__(self) -> str:
+        return f"DpQuestion(version={self.version!r}, units={self.units})"
+
 
 class DpJob(Noun, tag_field="job", tag="dp"):
     """One question to a worker; the parts hold keys of only the columns that it needs (`dpdomain.needed_columns`)."""
