@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from jupyter_secure.broker import plaintext
 from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.challenges import Challenges
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask
 from jupyter_secure.broker.policy.decide import decide
@@ -35,6 +36,7 @@ from jupyter_secure.broker.policy.policy import Policy
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, delivery, outcome
 from jupyter_secure.broker.sealed.reader import open_version
+from jupyter_secure.broker.step_up import missing
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
@@ -66,6 +68,11 @@ class Gate:
     policies: Policies
     pool: WorkerPool
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    @property
+    def challenges(self) -> Challenges:
+        """What a second factor has to be proved about."""
+        return Challenges(self.vault.engine, self.vault.now)
 
     async def load(
         self, caller: Caller, wish: Load, deliver: Deliver, handle: Callable[[Ruling], Awaitable[Handle]]
@@ -107,7 +114,7 @@ class Gate:
         """Decide and record: steps (2) and (3), for loads and questions alike.
 
         Raises:
-            RefusedError: refused, and recorded as that.
+            RefusedError: refused, and recorded as that; a `StepUpError` if for want of a second factor alone.
             IntegrityError: the same, of a dataset that some rule names to the person.
             AuditUnavailableError: the log cannot be written.
         """
@@ -120,7 +127,13 @@ class Gate:
             version, decision, damaged = None, None, error
         view = None if decision is None else decision.view
         digest = None if decision is None else decision.digest()
-        refused = damaged or refusal(wish.dataset, decision)
+        refused: SecureError = damaged or refusal(wish.dataset, decision)
+        linked: dict[str, str] = {}
+        if version is not None and decision is not None:
+            ask = _ask(caller, wish, version)
+            policy = self.policies.current()[1]
+            step_up, linked = await asyncio.to_thread(missing, self.challenges, caller, policy, ask, decision, request)
+            refused = step_up or refused
         # (3) Before the raise, so that refusals are recorded too.
         header = Header(
             time=self.vault.now(),
@@ -134,7 +147,8 @@ class Gate:
             policy=None if decision is None else decision.policy,
             decision=digest,
             guard=caller.guard,
-            error=None if damaged is None else damaged.code,
+            error=refused.code if damaged or linked.get("challenge") else None,
+            extra=linked,
         )
         note = refused.public if view is None else None
         seq = await to_the_end(self.vault.audit.record(header, caller.personal(wish.purpose, note)))

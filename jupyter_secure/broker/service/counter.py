@@ -22,10 +22,12 @@ from jupyter_secure.protocol.messages import (
     RelayReply,
     Status,
     StatusReply,
+    StepUp,
     Welcome,
     Why,
 )
 
+from .mfa import Mfa
 from .panel import catalog, why
 
 Reply = Callable[[RelayReply, int | None], Awaitable[None]]
@@ -34,10 +36,11 @@ Reply = Callable[[RelayReply, int | None], Awaitable[None]]
 class Counter:
     """Everything that a kernel may ask."""
 
-    def __init__(self, gate: Gate, questions: Questions, grants: Grants) -> None:
+    def __init__(self, gate: Gate, questions: Questions, grants: Grants, mfa: Mfa) -> None:
         self._gate = gate
         self._questions = questions
         self._grants = grants
+        self._mfa = mfa
 
     async def answer(self, caller: Caller, request: KernelRequest, reply: Reply) -> None:
         """Answer one request of a kernel.
@@ -60,6 +63,8 @@ class Counter:
                 await reply(why(self._gate, caller, request), None)
             case Budget():
                 await reply(await self._budget(caller, request), None)
+            case StepUp():
+                await reply(await self._mfa.step_up(caller, request), None)
             case _:
                 raise InvalidRequestError(detail=f"not answered: {type(request).__name__}")
 

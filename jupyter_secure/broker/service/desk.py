@@ -13,7 +13,9 @@ import contextlib
 import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
+
+from msgspec.structs import replace
 
 from jupyter_secure._version import __version__
 from jupyter_secure.broker.authn.accounts import Accounts
@@ -37,6 +39,7 @@ from jupyter_secure.protocol.messages import (
     FromKernel,
     Login,
     Logout,
+    MfaRequest,
     MoveKernel,
     OpenKernel,
     PanelBudget,
@@ -49,6 +52,7 @@ from jupyter_secure.protocol.messages import (
     Session,
     State,
     StateReply,
+    StepUp,
     Unlock,
     UnlockFromKeyring,
     Welcome,
@@ -58,6 +62,7 @@ from jupyter_secure.protocol.record import Header, Kind, Personal
 
 from .counter import Counter
 from .identify import Identify, LocalTickets
+from .mfa import Mfa
 from .panel import Panel
 
 # Passwords under examination: each takes 64 MiB and a thread that others need for their work on the store.
@@ -91,7 +96,8 @@ class Desk:
         self._changed = changed
         gate = Gate(vault, Policies(vault), pool)
         questions = Questions(gate, Ledger(vault.engine))
-        self._counter = Counter(gate, questions, self.grants)
+        self._mfa = Mfa(vault, self.identify.who, changed)
+        self._counter = Counter(gate, questions, self.grants, self._mfa)
         self._panel = Panel(gate, questions)
         self._answers: dict[type, Callable[[Any], Awaitable[RelayReply]]] = {
             State: self._state,
@@ -103,6 +109,7 @@ class Desk:
             OpenKernel: self._open_kernel,
             MoveKernel: self._move_kernel,
             CloseKernel: self._close_kernel,
+            **dict.fromkeys(get_args(MfaRequest), self._mfa.answer),
         }
 
     @classmethod
@@ -140,7 +147,8 @@ class Desk:
             try:
                 await self._counter.answer(caller, body.request, reply)
             finally:
-                await self._changed(notebook, caller.principal.name)
+                if not isinstance(body.request, StepUp):  # asked every second; a proof tells by itself
+                    await self._changed(notebook, caller.principal.name)
         elif isinstance(body, LOGINS) and not self.identify.logins:
             raise InvalidRequestError(_ON_A_HUB)
         elif isinstance(body, PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage):
@@ -184,7 +192,8 @@ class Desk:
         return session
 
     async def _who(self, body: WhoAmI) -> Session:
-        return await self.identify.who(body.ticket)
+        session = await self.identify.who(body.ticket)
+        return replace(session, principal=self._mfa.dated(session.principal))
 
     async def _logout(self, body: Logout) -> Done:
         await asyncio.to_thread(self.tickets.logout, body.ticket)
@@ -215,7 +224,7 @@ class Desk:
 
     async def _caller_of_grant(self, number: str) -> Caller:
         grant = self.grants.get(number)
-        principal = await self.identify.holder(grant)
+        principal = self._mfa.dated(await self.identify.holder(grant))
         key = self.grants.public_key(number)
         return Caller(
             principal=principal,
@@ -226,7 +235,7 @@ class Desk:
         )
 
     async def _caller_of_ticket(self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage) -> Caller:
-        principal = (await self.identify.who(body.ticket)).principal
+        principal = (await self._who(WhoAmI(ticket=body.ticket))).principal
         number = getattr(body, "grant", None)
         grant = self.grants.get(number) if number else None
         if grant is not None and grant.user != principal.name:

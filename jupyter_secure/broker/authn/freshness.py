@@ -1,0 +1,13 @@
+"""When a person last proved a second factor: the broker's own record, by name, whoever vouches for the name."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from jupyter_secure.broker.store.tables.mfa import MFA_PEOPLE
+
+
+def verified_at(connection: Connection, user: str) -> int | None:
+    """Return the value for `Principal.mfa_at`: seconds since 1970, None if never."""
+    found: int | None = connection.execute(select(MFA_PEOPLE.c.verified).where(MFA_PEOPLE.c.user == user)).scalar()
+    return found
