@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jupyter_secure.broker.policy.ask import Context
+from jupyter_secure.protocol.access import AccessRequest
 from jupyter_secure.protocol.grant import Grant, GuardLevel
 from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.protocol.record import Personal
@@ -17,6 +18,7 @@ class Caller:
 
     Attributes:
         grant: of the kernel that asks; None when the person asks through the sidebar without a kernel.
+        approvals: of the person, as the store has them now; `acknowledged` likewise, text digests by purpose.
         public_key: the kernel's X25519 key; empty until it said hello.
         again: reads the same origin from the records once more, or raises `UnauthenticatedError`; for work that waits.
     """
@@ -26,6 +28,8 @@ class Caller:
     again: Callable[[], Awaitable[Caller]]
     grant: Grant | None = None
     public_key: bytes = b""
+    approvals: tuple[AccessRequest, ...] = ()
+    acknowledged: dict[str, str] = field(default_factory=dict)
 
     @property
     def guard(self) -> GuardLevel:
@@ -35,7 +39,7 @@ class Caller:
     @property
     def context(self) -> Context:
         """What policy may know of the circumstances."""
-        return Context(now_ms=self.now_ms, guard=self.guard)
+        return Context(now_ms=self.now_ms, guard=self.guard, approvals=self.approvals, acknowledged=self.acknowledged)
 
     def personal(self, purpose: str | None = None, note: str | None = None) -> Personal:
         """The erasable part of a log entry about this request."""

@@ -12,6 +12,7 @@ from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import (
+    AskAccess,
     Budget,
     BudgetReply,
     Catalog,
@@ -29,6 +30,7 @@ from jupyter_secure.protocol.messages import (
 
 from .mfa import Mfa
 from .panel import catalog, why
+from .requests import Access
 
 Reply = Callable[[RelayReply, int | None], Awaitable[None]]
 
@@ -36,10 +38,11 @@ Reply = Callable[[RelayReply, int | None], Awaitable[None]]
 class Counter:
     """Everything that a kernel may ask."""
 
-    def __init__(self, gate: Gate, questions: Questions, grants: Grants, mfa: Mfa) -> None:
+    def __init__(self, gate: Gate, questions: Questions, grants: Grants, mfa: Mfa, access: Access) -> None:
         self._gate = gate
         self._questions = questions
         self._grants = grants
+        self._access = access
         self._mfa = mfa
 
     async def answer(self, caller: Caller, request: KernelRequest, reply: Reply) -> None:
@@ -61,6 +64,8 @@ class Counter:
                 await reply(catalog(self._gate, caller), None)
             case Why():
                 await reply(why(self._gate, caller, request), None)
+            case AskAccess():
+                await reply(await self._access.ask(caller, request), None)
             case Budget():
                 await reply(await self._budget(caller, request), None)
             case StepUp():

@@ -30,10 +30,12 @@ from jupyter_secure.broker.ledger.ledger import Ledger
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import evenly
+from jupyter_secure.broker.requests.store import Requests
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnlockError
 from jupyter_secure.protocol.messages import (
+    AccessMessage,
     CloseKernel,
     Done,
     FromKernel,
@@ -64,6 +66,7 @@ from .counter import Counter
 from .identify import Identify, LocalTickets
 from .mfa import Mfa
 from .panel import Panel
+from .requests import Access
 
 # Passwords under examination: each takes 64 MiB and a thread that others need for their work on the store.
 PROVING = 2
@@ -94,10 +97,13 @@ class Desk:
         self._proving = asyncio.Semaphore(PROVING)
         self._unlocks = Limiter(vault.now, UnlockError)
         self._changed = changed
-        gate = Gate(vault, Policies(vault), pool)
+        self.requests = Requests(vault.engine, vault.now)
+        policies = Policies(vault)
+        gate = Gate(vault, policies, pool)
         questions = Questions(gate, Ledger(vault.engine))
         self._mfa = Mfa(vault, self.identify.who, changed)
-        self._counter = Counter(gate, questions, self.grants, self._mfa)
+        self._access = Access(vault, policies, self.requests, changed)
+        self._counter = Counter(gate, questions, self.grants, self._mfa, self._access)
         self._panel = Panel(gate, questions)
         self._answers: dict[type, Callable[[Any], Awaitable[RelayReply]]] = {
             State: self._state,
@@ -153,6 +159,8 @@ class Desk:
             raise InvalidRequestError(_ON_A_HUB)
         elif isinstance(body, PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage):
             await reply(await self._panel.answer(await self._caller_of_ticket(body), body), None)
+        elif isinstance(body, AccessMessage):
+            await reply(await self._access.answer(await self._caller_of_ticket(body), body), None)
         else:
             await reply(await self._answers[type(body)](body), None)
 
@@ -226,15 +234,20 @@ class Desk:
         grant = self.grants.get(number)
         principal = self._mfa.dated(await self.identify.holder(grant))
         key = self.grants.public_key(number)
+        approvals, acknowledged = self.requests.standing(principal.name)
         return Caller(
             principal=principal,
             now_ms=self.vault.now(),
             again=functools.partial(self._caller_of_grant, number),
             grant=grant,
             public_key=base64.b64decode(key) if key else b"",
+            approvals=approvals,
+            acknowledged=acknowledged,
         )
 
-    async def _caller_of_ticket(self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage) -> Caller:
+    async def _caller_of_ticket(
+        self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage | AccessMessage
+    ) -> Caller:
         principal = (await self._who(WhoAmI(ticket=body.ticket))).principal
         number = getattr(body, "grant", None)
         grant = self.grants.get(number) if number else None
@@ -243,7 +256,15 @@ class Desk:
         if grant is not None:
             await self.identify.own(grant)
         again = functools.partial(self._caller_of_ticket, body)
-        return Caller(principal=principal, now_ms=self.vault.now(), again=again, grant=grant)
+        approvals, acknowledged = self.requests.standing(principal.name)
+        return Caller(
+            principal=principal,
+            now_ms=self.vault.now(),
+            again=again,
+            grant=grant,
+            approvals=approvals,
+            acknowledged=acknowledged,
+        )
 
     def _header(self, kind: Kind, outcome: str = "done", **fields: Any) -> Header:
         return Header(time=self.vault.now(), kind=kind, outcome=outcome, **fields)
