@@ -51,6 +51,12 @@ def store_url(request, tmp_path):
     return url
 
 
+@pytest.fixture(params=KINDS)
+def elsewhere(request):
+    """Where a vault keeps its database: None for a file of its own, then the URL of a migrated one in PostgreSQL."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+
+
 @pytest.fixture
 def store_engine(store_url):
     """An engine of that database."""

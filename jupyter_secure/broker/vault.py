@@ -32,7 +32,7 @@ from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.sealed import writer
 from jupyter_secure.broker.sealed.catalog import Catalog
 from jupyter_secure.broker.sealed.source import Source
-from jupyter_secure.broker.store import database
+from jupyter_secure.broker.store import database, postgres
 from jupyter_secure.broker.store.folder import VaultFolder
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
 from jupyter_secure.protocol.errors import InstallationError, IntegrityError, SecureError, UnlockError
@@ -78,12 +78,14 @@ class Vault:
         passphrase: str,
         provider: type[PassphraseProvider] = PassphraseProvider,
         now: Clock = wall_clock,
+        database_url: str | None = None,
     ) -> Self:
-        """Make a vault and return it unlocked.
+        """Make a vault and return it unlocked; its database is a file in it, or an empty one elsewhere (PostgreSQL).
 
         Raises:
-            ConflictError: something is at that place.
-            InvalidRequestError: the passphrase is too short.
+            ConflictError: something is at that place, or the database belongs to a vault already.
+            InvalidRequestError: the passphrase is too short, or the URL is not acceptable.
+            UnavailableError, InstallationError: the database elsewhere does not answer, or is not ready.
             AuditUnavailableError: the first entry of the log could not be written.
         """
         held = provider.create(passphrase)
@@ -94,6 +96,8 @@ class Vault:
             "provider": held.uri,
             "settings": dict(held.settings),
         }
+        if database_url is not None:
+            config["database"] = postgres.parse_url(database_url).render_as_string()
         folder = VaultFolder.create(path, config)
         with (
             _removed_on_failure(folder.path),

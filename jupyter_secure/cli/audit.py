@@ -96,7 +96,7 @@ def _opened(args: argparse.Namespace) -> Iterator[tuple[VaultFolder, Engine]]:
     from jupyter_secure.broker.store.folder import VaultFolder, vault_path
 
     folder = VaultFolder(vault_path(args.vault), copy=True)
-    engine = open_read_only(folder.database_path)
+    engine = open_read_only(folder.readable)
     try:
         yield folder, engine
     finally:

@@ -18,6 +18,11 @@ def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `init`."""
     parser = subparsers.add_parser("init", parents=[common], help="make a vault")
     parser.add_argument("--keyring", action="store_true", help="remember the passphrase in the system's keyring")
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="keep the store in PostgreSQL: postgresql://ROLE@HOST/NAME, no password",
+    )
     parser.set_defaults(run=run)
 
 
@@ -25,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the vault; a keyring that cannot be used is said and changes nothing about the vault."""
     path = vault_path(args.vault)
     passphrase = read_new_secret(args, "passphrase")
-    with Vault.create(path, passphrase) as vault:
+    with Vault.create(path, passphrase, database_url=args.database) as vault:
         remembered, sentence = _remember(vault.id, passphrase) if args.keyring else (False, "")
     if args.json:
         print(json.dumps({"vault": str(path), "remembered": remembered}))

@@ -48,10 +48,10 @@ class SealedData:
         recorded: what the writer reported before a version counted.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.datasets = folder / "datasets"
         self.datasets.mkdir(mode=0o700)
-        self.engine = database.open_database(f"sqlite:///{folder / 'store.sqlite'}")
+        self.engine = database.open_database(database_url or f"sqlite:///{folder / 'store.sqlite'}")
         database.create(self.engine)
         self.provider = UnsafePassphraseProvider.create(PASSPHRASE)
         self.keychain = Keychain(self.engine, VAULT, self.provider)

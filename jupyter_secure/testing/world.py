@@ -67,12 +67,12 @@ class Clock:
 
 
 class World:
-    """One vault, unlocked."""
+    """One vault, unlocked; its database is a file, or a migrated empty one elsewhere."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None, database_url: str | None = None) -> None:
         self.clock = clock or Clock()
         self.path = folder / "vault"
-        self.vault = Vault.create(self.path, PASSPHRASE, UnsafePassphraseProvider, self.clock)
+        self.vault = Vault.create(self.path, PASSPHRASE, UnsafePassphraseProvider, self.clock, database_url)
         self.accounts = Accounts(self.vault.engine, self.clock, CHEAP)
 
     def __enter__(self) -> Self:

@@ -188,7 +188,7 @@ class Keychain:
         try:
             connection.execute(insert(KEYS).values(**row, created=now, destroyed=None))
         except DuplicateKey:
-            raise ConflictError("This vault has its keys already. Nothing was changed.") from None
+            raise ConflictError("This database holds the keys of a vault already. Nothing was changed.") from None
 
     def _open(self, purpose: Purpose, name: str) -> bytes:
         provider = self._held()

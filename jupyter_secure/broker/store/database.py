@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_secure.protocol.errors import InstallationError
+from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError
 
 from . import postgres
 
@@ -72,17 +72,19 @@ def open_database(url: str) -> Engine:
     return engine
 
 
-def open_read_only(path: Path) -> Engine:
-    """Return an engine that only reads an SQLite file, also from a medium that cannot be written.
+def open_read_only(place: Path | str) -> Engine:
+    """Return an engine that only reads: an SQLite file, also on a medium that cannot be written, or a PostgreSQL URL.
 
     Raises:
         InstallationError: there is no such file.
     """
     from sqlalchemy import create_engine
 
-    if not path.is_file():
+    if isinstance(place, str):
+        return open_database(place)  # what is no `transaction` only reads there
+    if not place.is_file():
         raise InstallationError("There is no database in this vault. Make one with `jupyter secure init`.")
-    engine = create_engine(_read_only_url(path), hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
+    engine = create_engine(_read_only_url(place), hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
     _configure(engine, ("PRAGMA query_only=ON", "PRAGMA trusted_schema=OFF"))
     return engine
 
@@ -104,6 +106,35 @@ def create(engine: Engine) -> None:
             if engine.dialect.name != "sqlite":
                 postgres.without_limit(connection)
             upgrade(connection)
+
+
+def grant_runtime(engine: Engine, role: str) -> None:
+    """Give the role that the broker runs as what it may do with each table, and no more (PostgreSQL).
+
+    Raises:
+        InvalidRequestError: this database knows no roles, or not that one.
+        InstallationError: the caller does not own the tables.
+    """
+    from sqlalchemy.exc import ProgrammingError
+
+    if engine.dialect.name == "sqlite":
+        raise InvalidRequestError("SQLite knows no roles: file permissions guard the vault there.")
+    try:
+        with transaction(engine, Family.SCHEMA) as connection:
+            for statement in _grants(engine, role):
+                connection.exec_driver_sql(statement)
+    except ProgrammingError:
+        raise InvalidRequestError("There is no such role in the database. Its administrator makes one.") from None
+
+
+def script(engine: Engine, role: str | None = None) -> str:
+    """Return as SQL what `create` (and `grant_runtime`) would do now."""
+    from .migrations import head
+    from .migrations import script as missing
+
+    found = revision(engine)
+    written = "" if found == head() else missing(engine.dialect.name, found)
+    return written + "".join(f"{statement};\n" for statement in (_grants(engine, role) if role else ()))
 
 
 def revision(engine: Engine) -> str | None:
@@ -147,6 +178,14 @@ def scrub(engine: Engine) -> bool:
         return row is not None and not row[0]
     finally:
         connection.close()
+
+
+def _grants(engine: Engine, role: str) -> list[str]:
+    from . import rights, tables
+    from .metadata import METADATA
+
+    tables.load()
+    return rights.statements(METADATA.sorted_tables, role, engine.dialect)
 
 
 def _make_private(path: Path) -> None:

@@ -1,7 +1,7 @@
 """The vault on disk: which file lies where, and who may read it.
 
     vault.json        what must be known before the vault is open: key provider, public keys; no secret
-    store.sqlite      the database
+    store.sqlite      the database, unless `vault.json` names one elsewhere
     datasets/         sealed datasets
     checkpoint.note   the audit log's last signed checkpoint, remembered apart from the database
 
@@ -81,8 +81,23 @@ class VaultFolder:
 
     @property
     def database_url(self) -> str:
-        """The URL for `database.open_database`."""
-        return f"sqlite:///{self.database_path}"
+        """The URL for `database.open_database`.
+
+        Raises:
+            InstallationError: the description is damaged.
+        """
+        return self._elsewhere() or f"sqlite:///{self.database_path}"
+
+    @property
+    def readable(self) -> Path | str:
+        """What `database.open_read_only` reads."""
+        return self._elsewhere() or self.database_path
+
+    def _elsewhere(self) -> str | None:
+        url = self.read_config().get("database")
+        if url is not None and not isinstance(url, str):
+            raise InstallationError(_DAMAGED, detail="database")
+        return url
 
     def read_config(self) -> dict[str, Any]:
         """Return the description.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Dialect, Table
 
 APPEND = "SELECT, INSERT"
 _FREE = "SELECT, INSERT, UPDATE, DELETE"
@@ -22,12 +22,15 @@ def runtime(*rights: str) -> dict[str, Any]:
     return {_KEY: ", ".join(rights)}
 
 
-def grant(connection: Connection, tables: Iterable[Table], role: str) -> None:
-    """Give a role exactly the rights that the tables name; the caller owns the tables."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    schema: str = connection.execute(text("SELECT current_schema()")).scalar_one()
+def statements(tables: Iterable[Table], role: str, dialect: Dialect) -> list[str]:
+    """Return what gives a role exactly the rights that the tables name; their owner runs it."""
+    quote = dialect.identifier_preparer.quote_identifier
     rights = {"alembic_version": "SELECT"} | {table.name: table.info.get(_KEY, _FREE) for table in tables}
-    connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {quote(schema)} TO {quote(role)}")
-    for name, allowed in rights.items():
-        connection.exec_driver_sql(f"REVOKE ALL ON {quote(name)} FROM {quote(role)}")
-        connection.exec_driver_sql(f"GRANT {allowed} ON {quote(name)} TO {quote(role)}")
+    return [
+        statement
+        for name, allowed in rights.items()
+        for statement in (
+            f"REVOKE ALL ON {quote(name)} FROM {quote(role)}",
+            f"GRANT {allowed} ON {quote(name)} TO {quote(role)}",
+        )
+    ]

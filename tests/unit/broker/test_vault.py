@@ -32,8 +32,8 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def vault(path):
-    vault = Vault.create(path, PASSPHRASE, UnsafePassphraseProvider)
+def vault(path, elsewhere):
+    vault = Vault.create(path, PASSPHRASE, UnsafePassphraseProvider, database_url=elsewhere)
     yield vault
     vault.close()
 

@@ -7,6 +7,7 @@ that lead from the newest revision to the tables; read them, correct them, and s
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,3 +38,14 @@ def upgrade(connection: Connection) -> None:
     from alembic import command
 
     command.upgrade(config(connection), "head")
+
+
+def script(dialect: str, found: str | None) -> str:
+    """Return the missing revisions as SQL, in one transaction, for whoever runs such things by hand."""
+    from alembic import command
+
+    settings = config()
+    settings.attributes["dialect"] = dialect
+    settings.output_buffer = io.StringIO()
+    command.upgrade(settings, f"{found}:head" if found else "head", sql=True)
+    return settings.output_buffer.getvalue()

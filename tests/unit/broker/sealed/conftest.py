@@ -14,7 +14,7 @@ def table():
 
 
 @pytest.fixture
-def data(tmp_path):
-    data = SealedData(tmp_path)
+def data(tmp_path, store_url):
+    data = SealedData(tmp_path, store_url)
     yield data
     data.close()

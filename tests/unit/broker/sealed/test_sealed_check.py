@@ -5,6 +5,7 @@ import pytest
 from jupyter_secure.broker.sealed import check
 from jupyter_secure.broker.sealed.data_keys import Place, wrap
 from jupyter_secure.broker.sealed.manifest import sign
+from jupyter_secure.broker.store import database
 from jupyter_secure.protocol.errors import RefusedError
 
 
@@ -64,7 +65,7 @@ def test_a_manifest_whose_keys_do_not_fit_its_files_is_found_when_unlocked(data,
     changed = structs.replace(signed.manifest, parts=(structs.replace(part, column_keys=keys),))
     envelope, renamed = sign(changed, data.keychain.signer(Purpose.MANIFEST))
     data.path("manifest.json").write_bytes(envelope)
-    with data.engine.begin() as connection:
+    with database.transaction(data.engine) as connection:
         connection.execute(update(SEALED_VERSIONS).values(digest=renamed.digest))
     [report] = check.check_all(data.catalog, data.keychain)
     assert "key" in report.findings[0].sentence
