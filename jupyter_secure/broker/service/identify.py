@@ -31,11 +31,16 @@ class Identify(Protocol):
 
     Attributes:
         logins: whether people log in, out and unlock here, with messages of their own.
-        admit: says inside a transaction whether a person may hold a grant, for `Grants`.
     """
 
     logins: bool
-    admit: Callable[[Connection, str], object]
+
+    def admit(self, connection: Connection, user: str) -> object:
+        """Say inside a transaction whether a person may hold a grant.
+
+        Raises:
+            UnauthenticatedError: the person has no place here (any more).
+        """
 
     async def who(self, ticket: str) -> Session:
         """Return the person who asks, with the roles of now.
@@ -74,11 +79,14 @@ class LocalTickets:
     """Accounts and tickets of this vault; the relay is the server that started the broker."""
 
     logins = True
-    admit = staticmethod(active)
 
     def __init__(self, engine: Engine, now: Callable[[], int]) -> None:
         self._accounts = Accounts(engine, now)
         self._tickets = Tickets(engine, now)
+
+    def admit(self, connection: Connection, user: str) -> object:
+        """Demand an active account."""
+        return active(connection, user)
 
     async def who(self, ticket: str) -> Session:
         """See `Identify`."""
@@ -114,8 +122,7 @@ class HubTokens:
         self._hub = hub
         self._declared = declared
 
-    @staticmethod
-    def admit(_connection: Connection, _user: str) -> None:
+    def admit(self, connection: Connection, user: str) -> None:
         """Admit everybody: the Hub is asked at each request."""
 
     async def who(self, ticket: str) -> Session:

@@ -143,6 +143,11 @@ class WorkerPool:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
+    @property
+    def workers(self) -> tuple[int, int]:
+        """How many workers there are, and how many of them wait for a job."""
+        return len(self._alive), self._idle.qsize()
+
     async def start(self) -> None:
         """Start all workers; return when they are warm."""
         await asyncio.gather(*(self._add_at_last() for _ in range(self._size)))
