@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError, UnavailableError
 from jupyter_secure.protocol.messages import (
+    AccessReply,
+    AskAccess,
     Budget,
     BudgetReply,
     Catalog,
@@ -27,7 +29,7 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.protocol.view import Rung
 
 from .client import CONNECTION, ShowProgress
-from .display import BudgetTable, CatalogTable, LoadNote, StatusTable, WhyTable
+from .display import AccessNote, BudgetTable, CatalogTable, LoadNote, StatusTable, WhyTable
 from .progress import ProgressBar
 
 Frame = Literal["pandas", "polars", "arrow"]
@@ -93,6 +95,30 @@ def why(what: str, purpose: str | None = None) -> WhyTable:
 def budget(dataset: str | None = None) -> BudgetTable:
     """Return what is left to spend on private questions."""
     return BudgetTable(_ask(Budget(dataset=dataset), BudgetReply))
+
+
+def request(
+    dataset: str, as_: str | None = None, purpose: str | None = None, *, reason: str, days: int = 7
+) -> AccessNote:
+    """Ask for what policy gives only once somebody has approved it; a steward or officer decides, never yourself.
+
+    Args:
+        dataset: its name.
+        as_: the form, `raw`, `masked` or `dp`; by default the highest that can be asked for.
+        purpose: what the data would be used for.
+        reason: why you need it, one line for whoever decides.
+        days: how long.
+
+    Raises:
+        RefusedError: nothing of that name can be asked for.
+        InvalidRequestError: not in that form, for that purpose or for so long.
+        ConflictError: you have asked for it already.
+    """
+    if as_ is not None and as_ not in RUNGS:
+        raise InvalidRequestError("Choose the form from raw, masked and dp.")
+    rung = None if as_ is None else Rung(as_)
+    message = AskAccess(dataset=dataset, rung=rung, purpose=purpose, reason=reason, days=days)
+    return AccessNote(_ask(message, AccessReply))
 
 
 def _load(message: Load, frame: str, show: ShowProgress) -> tuple[Any, LoadNote | None]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from jupyter_secure.protocol.access import MAX_DAYS
 from jupyter_secure.protocol.errors import (
     InstallationError,
     IntegrityError,
@@ -217,10 +218,18 @@ class Client:
             self._send(self._number, Cancel(request=number))
 
 
+_ASKED = {
+    "reason": 'Say in one line, of at most 500 characters, why you need it: `--reason "..."`.',
+    "days": f"Ask for 1 to {MAX_DAYS} days: `--days 7`.",
+}
+
+
 def _malformed(message: KernelRequest, said: str) -> str:
     field = said.rpartition("$.body.")[2].split("[")[0].rstrip("`") if "$.body." in said else ""
     if field == "dataset":
         return "That is not the name of a dataset. `%secure_catalog` lists them."
+    if field in _ASKED:
+        return _ASKED[field]
     named = f" at `{field}`" if field else ""
     return f"That {type(message).__name__.lower()} request is not well formed{named}. See the help of the command."
 

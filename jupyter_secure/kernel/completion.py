@@ -21,8 +21,14 @@ from .client import CONNECTION
 
 FRESH = 10.0
 PATIENCE = 0.5
-LINE = re.compile(r"%secure_(load|why|budget)[ \t]+(.*)$")
-OPTIONS = {"load": ("--as", "--columns", "--purpose", "--frame", "--quiet"), "why": ("--purpose",), "budget": ()}
+LINE = re.compile(r"%secure_(load|why|budget|request)[ \t]+(.*)$")
+OPTIONS = {
+    "load": ("--as", "--columns", "--purpose", "--frame", "--quiet"),
+    "why": ("--purpose",),
+    "budget": (),
+    "request": ("--as", "--purpose", "--reason", "--days"),
+}
+VALUED = {"--as", "--columns", "--purpose", "--frame", "--reason", "--days"}
 
 
 class Offers:
@@ -91,6 +97,8 @@ def choose(magic: str, rest: str, offers: Sequence[Offer]) -> tuple[str, Iterabl
     before = words[-1] if words else ""
     positional = _positional(words)
     offer = next((offer for offer in offers if positional and offer.dataset == positional.partition(".")[0]), None)
+    if magic == "request" and before == "--as":
+        return current, RUNGS  # what is asked for is not permitted yet
     if before in VALUES:
         return current, VALUES[before](offer, offers)
     if before == "--columns":
@@ -107,7 +115,7 @@ def _positional(words: Sequence[str]) -> str | None:
     skip = False
     for word in words:
         if skip or word.startswith("--"):
-            skip = not skip and word in {"--as", "--columns", "--purpose", "--frame"}
+            skip = not skip and word in VALUED
         else:
             return word
     return None

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from jupyter_secure.protocol.decision import ColumnReason
-from jupyter_secure.protocol.messages import BudgetReply, CatalogReply, Delivery, Offer, StatusReply, WhyReply
+from jupyter_secure.protocol.messages import (
+    AccessReply,
+    BudgetReply,
+    CatalogReply,
+    Delivery,
+    Offer,
+    StatusReply,
+    WhyReply,
+)
 from jupyter_secure.protocol.view import Generalize, Rung
 
 from .table import Rows, as_html, as_text, paragraphs
@@ -165,6 +173,24 @@ class BudgetTable(Shown):
     def sentences(self) -> list[str]:
         """Say so where there is nothing."""
         return [] if self.reply.gauges else ["There is no dataset here that you may ask private questions about."]
+
+
+class AccessNote(Shown):
+    """What was asked for, and what happens now."""
+
+    reply: AccessReply
+
+    def rows(self) -> Rows:
+        """Return nothing: a request is told in a sentence."""
+        return []
+
+    def sentences(self) -> list[str]:
+        """Say what was asked for, for how long, and who decides."""
+        it = self.reply.request
+        purpose = f" for {it.purpose}" if it.purpose else ""
+        days = f"{it.days} days" if it.days > 1 else "1 day"
+        asked = f"You asked for {it.dataset} as {RUNGS[it.rung]}{purpose}, for {days}."
+        return [f"{asked} A data steward or an officer decides; the Secure Data sidebar shows how it stands."]
 
 
 class LoadNote(Shown):

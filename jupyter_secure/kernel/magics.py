@@ -1,4 +1,4 @@
-"""The magics: `%secure_load`, `%secure_catalog`, `%secure_status`, `%secure_why`, `%secure_budget`.
+"""The magics: `%secure_load`, `%secure_catalog`, `%secure_status`, `%secure_why`, `%secure_budget`, `%secure_request`.
 
 Each parses its line and calls the function of the same name in `api`; `?` after the name shows the options.
 """
@@ -12,7 +12,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from IPython.display import display
 
 from . import api
-from .display import BudgetTable, CatalogTable, StatusTable, WhyTable
+from .display import AccessNote, BudgetTable, CatalogTable, StatusTable, WhyTable
 
 
 @magics_class
@@ -70,8 +70,25 @@ class SecureMagics(Magics):
         args = parse_argstring(self.secure_budget, line)
         return api.budget(args.dataset)
 
+    @magic_arguments()
+    @argument("dataset", help="name of the dataset")
+    @argument("--as", dest="rung", choices=api.RUNGS, help="the form; default: the highest that can be asked for")
+    @argument("--purpose", help="what the data would be used for")
+    @argument("--reason", required=True, help="why you need it, in quotes, for whoever decides")
+    @argument("--days", type=int, default=7, help="for how long; default: 7")
+    @line_magic
+    def secure_request(self, line: str) -> AccessNote:
+        """Ask for what policy gives only once somebody else has approved it.
 
-NAMES = ("secure_load", "secure_catalog", "secure_status", "secure_why", "secure_budget")
+        `%secure_request patients --as masked --purpose readmission-study --reason "Who comes back?" --days 7`
+        """
+        args = parse_argstring(self.secure_request, line)
+        return api.request(
+            _unquoted(args.dataset), args.rung, args.purpose, reason=_unquoted(args.reason), days=args.days
+        )
+
+
+NAMES = ("secure_load", "secure_catalog", "secure_status", "secure_why", "secure_budget", "secure_request")
 
 
 def _unquoted(text: str) -> str:

@@ -4,6 +4,7 @@ from .budget import BudgetHandler
 from .datasets import DatasetsHandler
 from .lineage import LineageHandler
 from .log import LogHandler
+from .requests import AcknowledgeHandler, DecideHandler, RequestsHandler, RevokeHandler
 from .session import SessionHandler
 from .unlock import UnlockHandler
 from .why import WhyHandler
@@ -15,6 +16,10 @@ HANDLERS = [
     (r"/jupyter_secure/budget", BudgetHandler),
     (r"/jupyter_secure/log", LogHandler),
     (r"/jupyter_secure/lineage", LineageHandler),
+    (r"/jupyter_secure/requests", RequestsHandler),
+    (r"/jupyter_secure/requests/decide", DecideHandler),
+    (r"/jupyter_secure/requests/revoke", RevokeHandler),
+    (r"/jupyter_secure/acknowledge", AcknowledgeHandler),
     (r"/jupyter_secure/unlock", UnlockHandler),
 ]
 

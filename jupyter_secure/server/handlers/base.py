@@ -66,6 +66,18 @@ class SecureHandler(APIHandler):
         except msgspec.ValidationError as error:
             raise RefusalError(InvalidRequestError(detail=str(error))) from None
 
+    def posted(self, message: type[Asked], **fields: Any) -> Asked:
+        """Build a message from the body, a JSON object, and from what we know ourselves, which the body cannot replace.
+
+        Raises:
+            RefusalError: 400, the body is not what the message demands.
+        """
+        try:
+            given = msgspec.json.decode(self.request.body, type=dict[str, Any])
+            return msgspec.convert({**given, **fields, "type": message.__name__}, message)
+        except msgspec.DecodeError as error:
+            raise RefusalError(InvalidRequestError(detail=str(error))) from None
+
     async def ask(self, message: RelayRequest) -> RelayReply:
         """Ask the broker.
 

@@ -12,12 +12,15 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import jupyter_secure
 from jupyter_secure.broker.views.delivery import seal_table
+from jupyter_secure.kernel import api, extension, progress
 from jupyter_secure.kernel import client as kernel_client
-from jupyter_secure.kernel import extension, progress
+from jupyter_secure.protocol.access import AccessRequest
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.decision import ColumnReason, NearMiss
-from jupyter_secure.protocol.errors import RefusedError
+from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 from jupyter_secure.protocol.messages import (
+    AccessReply,
+    AskAccess,
     Budget,
     BudgetReply,
     Catalog,
@@ -285,6 +288,9 @@ def completions(shell, text):
         ("x = 1\ny = %secure_load v", ["visits"]),
         ("%secure_why patients.c", ["patients.cost"]),
         ("%secure_budget p", ["patients"]),
+        ("%secure_request pa", ["patients"]),
+        ("%secure_request patients --as ", ["raw", "masked", "dp"]),
+        ("%secure_request patients --reason x --d", ["--days"]),
     ],
 )
 def test_completion_offers_what_the_person_may_use_and_nothing_else(shell, answers, text, expected):
@@ -354,3 +360,42 @@ def test_polars_that_is_missing_is_said_plainly(shell, answers, monkeypatch, cap
     monkeypatch.setitem(sys.modules, "polars", None)
     run(shell, "%secure_load patients --frame polars --quiet")
     assert "polars is not installed in this kernel" in "".join(capsys.readouterr())
+
+
+def test_access_is_asked_for_with_a_reason(shell, relay):
+    asked = AccessRequest(
+        id="0" * 32,
+        user="ann",
+        dataset="patients",
+        rung=Rung.MASKED,
+        purpose="study",
+        rules={},
+        reason="Who comes back?",
+        days=7,
+        asked=0,
+    )
+    relay.handlers[AskAccess] = lambda _: AccessReply(request=asked)
+    line = '%secure_request patients --as masked --purpose study --reason "Who comes back?" --days 7'
+    text = repr(run(shell, line))
+    assert relay.seen[-1] == AskAccess(
+        dataset="patients", rung=Rung.MASKED, purpose="study", reason="Who comes back?", days=7
+    )
+    assert "patients as masked for study, for 7 days" in text
+    assert "steward or an officer decides" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"reason": "a\tb"}, "one line"),
+        ({"reason": " "}, "one line"),
+        ({"reason": "x" * 501}, "one line"),
+        ({"days": 0}, "1 to 366 days"),
+        ({"days": 367}, "1 to 366 days"),
+        ({"as_": "synthetic"}, "raw, masked and dp"),
+    ],
+)
+def test_a_malformed_request_is_answered_with_what_is_wrong_in_it(relay, fields, sentence):
+    with pytest.raises(InvalidRequestError, match=sentence):
+        api.request("patients", **{"reason": "x", **fields})
+    assert relay.seen == []
