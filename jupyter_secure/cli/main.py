@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from jupyter_secure._version import __version__
 from jupyter_secure.protocol.errors import SecureError
 
-SUBCOMMANDS = ("init", "seal", "datasets", "verify", "user", "policy", "audit", "migrate", "doctor", "demo")
+SUBCOMMANDS = ("init", "seal", "datasets", "verify", "user", "policy", "requests", "audit", "migrate", "doctor", "demo")
 
 
 def parser() -> argparse.ArgumentParser:
