@@ -18,7 +18,6 @@ from jupyter_secure.protocol.errors import StepUpError
 from jupyter_secure.protocol.messages import Load
 
 CONDITION = "mfa_max_age"
-_HOW = "Verify in the Secure Data sidebar, then run the cell again."
 
 
 def missing(
@@ -57,5 +56,5 @@ def missing(
         "notebook": caller.grant.notebook,
     }
     challenge = challenges.for_request(user, request, about, entry)
-    sentence = f"`{wish.dataset}` as {view.rung.value} is not available to you now. {advice[0]} {_HOW}"
+    sentence = f"`{wish.dataset}` as {view.rung.value} is not available to you now. {advice[0]} {StepUpError.HOW}"
     return StepUpError(sentence, challenge=challenge.id), {"challenge": challenge.digest}

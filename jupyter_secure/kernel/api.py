@@ -31,6 +31,7 @@ from jupyter_secure.protocol.view import Rung
 from .client import CONNECTION, ShowProgress
 from .display import AccessNote, BudgetTable, CatalogTable, LoadNote, StatusTable, WhyTable
 from .progress import ProgressBar
+from .step_up import asked
 
 Frame = Literal["pandas", "polars", "arrow"]
 RUNGS = ("raw", "masked", "dp")
@@ -123,7 +124,7 @@ def request(
 
 def _load(message: Load, frame: str, show: ShowProgress) -> tuple[Any, LoadNote | None]:
     client = CONNECTION.client()
-    reply, fd = client.request(message, show)
+    reply, fd = asked(client, message, show)
     if isinstance(reply, Handle):
         from .dp import DpFrame
 

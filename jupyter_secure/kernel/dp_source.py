@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Query
 
+from .step_up import asked
+
 
 class Client(Protocol):
     """What this module needs of the kernel's client."""
@@ -38,7 +40,7 @@ class DpSource:
         """Return the answer, or for a preview its price and the margins to expect."""
         text = question if isinstance(question, str) else json.dumps(question, allow_nan=False)
         message = Query(question=text, epsilon=decimal_text(epsilon), purpose=self.handle.purpose, preview=preview)
-        reply, fd = self._client.request(message)
+        reply, fd = asked(self._client, message)
         if not isinstance(reply, Answer):
             raise InvalidRequestError("The broker did not answer the question. Run the cell again.")
         self.gauges = reply.gauges or self.gauges

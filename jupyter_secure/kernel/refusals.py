@@ -11,6 +11,7 @@ from jupyter_secure.protocol.errors import SecureError
 
 TITLES = {
     "refused": "Not permitted",
+    "step_up": "Not permitted yet",
     "guard": "Not permitted",
     "budget": "Not permitted",
     "invalid": "Not understood",

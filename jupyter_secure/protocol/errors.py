@@ -56,7 +56,8 @@ class StepUpError(RefusedError):
 
     code = "step_up"
     status = 403
-    default = "This needs a second factor. Verify in the Secure Data sidebar, then run the cell again."
+    HOW: ClassVar[str] = "Verify in the Secure Data sidebar, then run the cell again."
+    default = f"This needs a second factor. {HOW}"
 
     def __init__(self, public: str | None = None, *, detail: str = "", challenge: str | None = None) -> None:
         super().__init__(public, detail=detail)

@@ -104,7 +104,7 @@ class Enrolment:
         Raises:
             SecondFactorError: the person did not prove a factor, or has none.
         """
-        if not self._has_factor(user):
+        if not self._factors.enrolled(user):
             raise SecondFactorError("Add an app or a passkey first: recovery codes stand in for one.")
         self._permit(user, permission)
         shown, hashes = recovery.new_codes()
@@ -129,7 +129,7 @@ class Enrolment:
                 change(connection, user, totp=None)
             else:
                 Passkeys.remove(connection, user, factor)
-        if not self._has_factor(user):
+        if not self._factors.enrolled(user):
             self._clear(user)
 
     def reset(self, steward: Principal, user: str, permission: str | None) -> None:
@@ -144,27 +144,24 @@ class Enrolment:
             raise RefusedError("Only a data steward resets the factors of somebody else.")
         if steward.name == user:
             raise InvalidRequestError("Nobody resets the own factors. Ask another data steward.")
-        if not self._has_factor(user):
+        if not self._factors.enrolled(user):
             raise InvalidRequestError("That person has no second factor. Nothing was changed.")
         self._permit(steward.name, permission)
         self._factors.log(Kind.MFA_RESET, Personal(user=user, note=f"by {steward.name}"))
         self._clear(user)
 
     def _permit(self, user: str, permission: str | None) -> None:
-        if not self._has_factor(user):
+        if not self._factors.enrolled(user):
             return
         if permission is None:
             raise SecondFactorError("Verify one of your factors first.")
         self._factors.challenges.spend(user, permission, "manage", proved=True)
 
-    def _has_factor(self, user: str) -> bool:
-        return self._factors.row(user)["totp"] is not None or bool(self._passkeys(user))
-
     def _passkeys(self, user: str) -> list[str]:
         return [passkey.id for passkey in self._factors.passkeys.of(user)]
 
     def _codes(self, user: str) -> tuple[tuple[str, ...], list[str]]:
-        return ((), []) if self._has_factor(user) else recovery.new_codes()
+        return ((), []) if self._factors.enrolled(user) else recovery.new_codes()
 
     def _clear(self, user: str) -> None:
         with transaction(self._vault.engine) as connection:

@@ -58,6 +58,10 @@ class SecondFactor:
             recovery=recovery,
         )
 
+    def enrolled(self, user: str) -> bool:
+        """Say whether the person has an app or a passkey; recovery codes alone are none."""
+        return self.row(user)["totp"] is not None or bool(self.passkeys.of(user))
+
     def challenge(self, user: str, use: str) -> MfaOptions:
         """Return a new challenge of the use `verify` or `manage`."""
         return self._options(user, self.challenges.make(user, use))

@@ -5,6 +5,7 @@ from .datasets import DatasetsHandler
 from .lineage import LineageHandler
 from .log import LogHandler
 from .requests import AcknowledgeHandler, DecideHandler, RequestsHandler, RevokeHandler
+from .mfa import MfaHandler
 from .session import SessionHandler
 from .unlock import UnlockHandler
 from .why import WhyHandler
@@ -20,6 +21,7 @@ HANDLERS = [
     (r"/jupyter_secure/requests/decide", DecideHandler),
     (r"/jupyter_secure/requests/revoke", RevokeHandler),
     (r"/jupyter_secure/acknowledge", AcknowledgeHandler),
+    (r"/jupyter_secure/mfa", MfaHandler),
     (r"/jupyter_secure/unlock", UnlockHandler),
 ]
 

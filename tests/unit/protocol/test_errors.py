@@ -15,7 +15,8 @@ def test_every_error_says_something_and_survives_the_wire(cls):
 
 
 def family(root=SecureError):
-    return {root}.union(*(family(cls) for cls in root.__subclasses__()))
+    ours = [cls for cls in root.__subclasses__() if cls.__module__ == SecureError.__module__]
+    return {root}.union(*map(family, ours))
 
 
 def test_codes_are_unique():
