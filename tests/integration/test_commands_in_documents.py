@@ -8,6 +8,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from jupyter_secure.testing.postgres import OWNER, PostgresServer, programs
 from tests.integration.server_process import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -54,12 +55,19 @@ def home(tmp_path):
     return tmp_path
 
 
-def type_it(command, home):
+@pytest.fixture
+def database():
+    """What a shell needs to be the administrator of a PostgreSQL server that trusts it."""
+    with PostgresServer(durable=False) as server:
+        yield {"PGHOST": str(server.folder), "PGUSER": OWNER, "PATH": f"{programs()}:{os.environ['PATH']}"}
+
+
+def type_it(command, home, more=None):
     """Type a command and answer what it asks; return what it showed."""
-    environment = {
-        **os.environ,
+    environment = {**os.environ, **(more or {})}
+    environment |= {
         "HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }
     terminal = pexpect.spawn("/bin/sh", ["-c", command], env=environment, cwd=str(home), encoding="utf-8", timeout=60)
@@ -76,13 +84,13 @@ def type_it(command, home):
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/operating.md"])
-def test_the_commands_work_in_their_order(page, home):
+def test_the_commands_work_in_their_order(page, home, database):
     typed = commands(page)
     assert len(typed) >= 4
     if not any("init" in command for command in typed[:1]):
         pytest.fail(f"{page} begins without `jupyter secure init`")
     for command in typed:
-        status, shown = type_it(command, home)
+        status, shown = type_it(command, home, database)
         assert status == 0, f"{command}\n{shown}"
         assert PASSPHRASE not in shown
         assert PASSWORD not in shown
