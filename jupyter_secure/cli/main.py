@@ -19,7 +19,20 @@ from collections.abc import Sequence
 from jupyter_secure._version import __version__
 from jupyter_secure.protocol.errors import SecureError
 
-SUBCOMMANDS = ("init", "seal", "datasets", "verify", "user", "policy", "requests", "audit", "migrate", "doctor", "demo")
+SUBCOMMANDS = (
+    "init",
+    "seal",
+    "datasets",
+    "verify",
+    "user",
+    "policy",
+    "requests",
+    "audit",
+    "migrate",
+    "doctor",
+    "demo",
+    "serve",
+)
 
 
 def parser() -> argparse.ArgumentParser:

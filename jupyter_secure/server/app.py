@@ -5,6 +5,9 @@ off extensions that are not trusted, keeps the vault apart from the root folder 
 (the server is built, its loop does not run yet) verifies that the armour holds, opens the vault and adds the handlers;
 *start* watches the broker from inside the loop; *stop* ends channels, grants and the broker.
 
+With `SecureApp.broker` this server belongs to a JupyterHub: it has no vault and starts no broker, it relays to the
+Hub's.
+
 Promise: a step that fails ends the server. Jupyter would otherwise log a warning and go on unguarded.
 """
 
@@ -25,7 +28,10 @@ from .broker_process import BrokerProcess
 from .changed import ChangedEvent
 from .handlers import HANDLERS
 from .host import KernelHost
-from .identity import person_asking
+from .https import Https, trusting
+from .hub import HubPeople, here
+from .identity import LocalPeople, person_asking
+from .remote import Remote
 from .sessions import Sessions
 from .upstream import Upstream
 
@@ -37,6 +43,12 @@ class SecureApp(ExtensionApp):
     extension_url = "/lab"
     load_other_extensions = True
 
+    broker = Unicode(help="Address of a JupyterHub's broker; empty starts one of our own.").tag(config=True)
+    broker_ca = Unicode(help="PEM file of the authority of that broker's certificate; empty takes the system's.").tag(
+        config=True
+    )
+    broker_cert = Unicode(help="PEM file of a certificate to show to that broker.").tag(config=True)
+    broker_key = Unicode(help="PEM file of that certificate's private key.").tag(config=True)
     vault = Unicode(help="The vault's folder.").tag(config=True)
     unlock = Enum(
         ["terminal", "panel", "keyring", "fd"],
@@ -47,10 +59,11 @@ class SecureApp(ExtensionApp):
         config=True
     )
 
-    upstream: Upstream
+    upstream: Upstream | Remote
+    people: LocalPeople | HubPeople
     sessions: Sessions
     changed: ChangedEvent
-    broker: BrokerProcess
+    process: BrokerProcess | None = None
 
     @default("vault")
     def _default_vault(self) -> str:
@@ -59,19 +72,30 @@ class SecureApp(ExtensionApp):
     def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         with _or_exit(serverapp):
             super()._link_jupyter_server_extension(serverapp)
-            serverapp.update_config(armed_config(serverapp.tornado_settings, serverapp.extra_template_paths))
-            for name in disable_extensions(serverapp):
+            hub = bool(self.broker)
+            armed = armed_config(serverapp.tornado_settings, serverapp.extra_template_paths, hub=hub)
+            serverapp.update_config(armed)
+            for name in disable_extensions(serverapp, hub=hub):
                 serverapp.log.warning("jupyter_secure | %s runs outside the guard, so it is switched off", name)
-            self.vault = str(Path(self.vault).expanduser().resolve())
-            require_apart(self.vault, serverapp.root_dir)
-            self._wire(serverapp)
-            self.broker.spawn()
+            self.changed = ChangedEvent(serverapp.event_logger)
+            if hub:
+                self._wire_hub(serverapp)
+            else:
+                self._wire(serverapp)
+            self.sessions = Sessions(self.upstream, person_asking, serverapp.log)
+
+    def _wire_hub(self, serverapp: ServerApp) -> None:
+        server = here()
+        https = Https(self.broker, trusting(self.broker_ca, self.broker_cert, self.broker_key))
+        self.upstream = Remote(https, server.token, self.changed.ping, serverapp.log)
+        self.people = HubPeople(server.owner, self.upstream)
 
     def _wire(self, serverapp: ServerApp) -> None:
-        self.changed = ChangedEvent(serverapp.event_logger)
+        self.vault = str(Path(self.vault).expanduser().resolve())
+        require_apart(self.vault, serverapp.root_dir)
         self.upstream = Upstream(self.changed.ping)
-        self.sessions = Sessions(self.upstream, person_asking, serverapp.log)
-        self.broker = BrokerProcess(
+        self.people = LocalPeople()
+        self.process = BrokerProcess(
             self.vault,
             self.upstream,
             unlock=self.unlock,
@@ -79,33 +103,47 @@ class SecureApp(ExtensionApp):
             changed=self.changed.ping,
             log=serverapp.log,
         )
+        self.process.spawn()
 
     def initialize(self) -> None:
         """Verify, open, and add the handlers."""
         assert self.serverapp is not None
         with _or_exit(self.serverapp):
-            verify(self.serverapp, self.vault)
+            verify(self.serverapp, self.vault if self.process else None)
             disable_lab_parts(self.serverapp.web_app.settings)
-            self.broker.open()
+            if self.process:
+                self.process.open()
             super().initialize()
             self.serverapp.kernel_manager.secure_host = self._host(self.serverapp)
 
     def _host(self, serverapp: ServerApp) -> KernelHost:
         # The runtime folder holds the cookie secret and the connection files of other kernels.
-        hidden = (self.vault, str(Path(serverapp.runtime_dir).resolve()))
+        vault = (self.vault,) if self.process else ()
+        hidden = (*vault, str(Path(serverapp.runtime_dir).resolve()))
         return KernelHost(hidden, str(Path(serverapp.contents_manager.root_dir).resolve()), self.sessions)
 
     def initialize_handlers(self) -> None:
         """Add what the panel asks."""
         self.handlers.extend(HANDLERS)
 
-    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:  # noqa: ARG002 - Jupyter's call
-        self.broker.watch()
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        if self.process:
+            self.process.watch()
+        else:
+            disable_lab_parts(serverapp.web_app.settings)  # again: JupyterHub has set a hook of its own since
+            self.upstream.listen(self._returned)
+
+    def _returned(self) -> None:
+        self.sessions.reopen()
+        self.changed.ping()
 
     async def stop_extension(self) -> None:
         """End grants, channels and the broker, in this order."""
         await self.sessions.close()
-        await self.broker.stop()
+        if self.process:
+            await self.process.stop()
+        else:
+            await self.upstream.close()
 
 
 @contextlib.contextmanager

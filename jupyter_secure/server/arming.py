@@ -47,14 +47,19 @@ LAB_PARTS_OFF = (
     "@jupyterlab/apputils-extension:announcements",
 )
 _OWN = "jupyter_secure.server"
+PROVIDER = "jupyterhub.singleuser.extension.JupyterHubIdentityProvider"
+HUB_EXTENSION = "jupyterhub"
 _INSIDE = (
     "The vault lies inside the folder that notebooks can reach, or the other way round. "
     "Start in a project folder, or move the vault, and name it with --SecureApp.vault."
 )
 
 
-def armed_config(tornado_settings: dict[str, Any], template_paths: Iterable[str]) -> Config:
-    """Return the settings that must hold; `tornado_settings` and `template_paths` are what was configured before."""
+def armed_config(tornado_settings: dict[str, Any], template_paths: Iterable[str], *, hub: bool = False) -> Config:
+    """Return the settings that must hold; `tornado_settings` and `template_paths` are what was configured before.
+
+    On a `hub` JupyterHub says who comes, and the authorizer lets the owner of the server in.
+    """
     headers = {
         **tornado_settings.get("headers", {}),
         "Content-Security-Policy": CSP,
@@ -63,8 +68,8 @@ def armed_config(tornado_settings: dict[str, Any], template_paths: Iterable[str]
     return Config(
         {
             "ServerApp": {
-                "identity_provider_class": f"{_OWN}.identity.SecureIdentityProvider",
-                "authorizer_class": f"{_OWN}.authorizer.SecureAuthorizer",
+                "identity_provider_class": PROVIDER if hub else f"{_OWN}.identity.SecureIdentityProvider",
+                "authorizer_class": f"{_OWN}.{'hub.HubAuthorizer' if hub else 'authorizer.SecureAuthorizer'}",
                 "kernel_manager_class": f"{_OWN}.ownership.OwnedKernelManager",
                 "kernel_spec_manager_class": f"{_OWN}.kernels.GuardedKernelSpecManager",
                 "session_manager_class": f"{_OWN}.ownership.OwnedSessionManager",
@@ -92,10 +97,11 @@ def armed_config(tornado_settings: dict[str, Any], template_paths: Iterable[str]
     )
 
 
-def disable_extensions(serverapp: ServerApp) -> list[str]:
+def disable_extensions(serverapp: ServerApp, *, hub: bool = False) -> list[str]:
     """Switch off, before they are linked, the extensions that are not trusted; return their names."""
     extensions = serverapp.extension_manager.extensions
-    off = [name for name, package in extensions.items() if package.enabled and name not in TRUSTED_EXTENSIONS]
+    trusted = (*TRUSTED_EXTENSIONS, HUB_EXTENSION) if hub else TRUSTED_EXTENSIONS
+    off = [name for name, package in extensions.items() if package.enabled and name not in trusted]
     for name in off:
         extensions[name].enabled = False
     return sorted(off)
@@ -124,28 +130,23 @@ def require_apart(vault: str, root: str) -> None:
         raise InstallationError(_INSIDE)
 
 
-def verify(serverapp: ServerApp, vault: str) -> None:
-    """Look at the finished server.
+def verify(serverapp: ServerApp, vault: str | None) -> None:
+    """Look at the finished server; without a vault of its own it is a Hub's.
 
     Raises:
         InstallationError: something replaced a part of ours after we had set it.
     """
-    from .authorizer import SecureAuthorizer
-    from .identity import SecureIdentityProvider
     from .kernels import GuardedKernelSpecManager
     from .ownership import OwnedKernelManager, OwnedSessionManager, OwnedWebsocketConnection
 
     settings = serverapp.web_app.settings
     exporter = serverapp.config.TemplateExporter.get("extra_template_basedirs")
-    holds = {
-        "identity provider": type(settings["identity_provider"]) is SecureIdentityProvider,
-        "authorizer": type(settings["authorizer"]) is SecureAuthorizer,
+    holds = _people_hold(settings, hub=vault is None) | {
         "kernel manager": isinstance(settings["kernel_manager"], OwnedKernelManager),
         "kernel specifications": isinstance(settings["kernel_spec_manager"], GuardedKernelSpecManager),
         "session manager": isinstance(settings["session_manager"], OwnedSessionManager),
         "websocket": issubclass(settings["kernel_websocket_connection_class"], OwnedWebsocketConnection),
         "authentication": settings["allow_unauthenticated_access"] is False,
-        "cross-site check": settings["xsrf_cookies"] is True and settings["disable_check_xsrf"] is False,
         "content security policy": settings["headers"].get("Content-Security-Policy") == CSP,
         "terminals": not settings.get("terminals_available"),
         "nbconvert templates": exporter == ["/nonexistent"],
@@ -156,8 +157,32 @@ def verify(serverapp: ServerApp, vault: str) -> None:
             f"The server's configuration replaces a part of jupyter-secure: {', '.join(broken)}. "
             "Take it out of the configuration and start again."
         )
-    require_apart(vault, serverapp.contents_manager.root_dir)
-    require_private_line(serverapp)
+    if vault is not None:
+        require_apart(vault, serverapp.contents_manager.root_dir)
+        require_private_line(serverapp)
+
+
+def _people_hold(settings: dict[str, Any], *, hub: bool) -> dict[str, bool]:
+    from .authorizer import SecureAuthorizer
+    from .identity import SecureIdentityProvider
+
+    asked = settings["disable_check_xsrf"] is False
+    if hub:
+        from jupyterhub.singleuser.extension import JupyterHubIdentityProvider
+
+        from .hub import HubAuthorizer
+
+        # JupyterHub switches Tornado's early check off; the one in Jupyter's handlers stays and knows the Hub's cookie.
+        return {
+            "identity provider": type(settings["identity_provider"]) is JupyterHubIdentityProvider,
+            "authorizer": type(settings["authorizer"]) is HubAuthorizer,
+            "cross-site check": asked,
+        }
+    return {
+        "identity provider": type(settings["identity_provider"]) is SecureIdentityProvider,
+        "authorizer": type(settings["authorizer"]) is SecureAuthorizer,
+        "cross-site check": asked and settings["xsrf_cookies"] is True,
+    }
 
 
 def require_private_line(serverapp: ServerApp) -> None:

@@ -67,23 +67,30 @@ class SecureAuthorizer(Authorizer):
 
     def is_authorized(self, handler: JupyterHandler, user: Any, action: str, resource: str) -> bool:
         """Decide; anything but a user proved by our identity provider is refused."""
-        if not isinstance(user, SecureUser):
+        person = self.person(handler, user)
+        if person is None:
             return False
         # jupyter_server remembers action and resource of a shared method from its first call; so the request's own
         # are asked as well, and both must be permitted.
         own = HTTP_METHOD_TO_AUTH_ACTION.get(str(handler.request.method), "unknown")
         asked = {(action, resource), (own, getattr(handler, "auth_resource", resource))}
-        if not all(permitted(user.roles, *pair) for pair in asked):
-            return False
-        return self._owns_all(handler, user)
+        return all(self.permits(user, *pair) for pair in asked) and self._owns_all(handler, person)
 
-    def _owns_all(self, handler: JupyterHandler, user: SecureUser) -> bool:
+    def person(self, handler: JupyterHandler, user: Any) -> Person | None:
+        """Return who asks, None for somebody whom our identity provider has not proved."""
+        return Person(user.username, self.identity_provider.ticket(handler)) if isinstance(user, SecureUser) else None
+
+    def permits(self, user: Any, action: str, resource: str) -> bool:
+        """Say what the table says of a user's roles."""
+        return permitted(user.roles, action, resource)
+
+    def _owns_all(self, handler: JupyterHandler, person: Person) -> bool:
         sessions = handler.settings["jupyter_secure"].sessions
         kernels = handler.settings["kernel_manager"]
         for kernel in named_kernels(handler):
-            if kernel in kernels and not sessions.owns(user.username, kernel):
+            if kernel in kernels and not sessions.owns(person.name, kernel):
                 return False
-            sessions.seen(Person(user.username, self.identity_provider.ticket(handler)), kernel)
+            sessions.seen(person, kernel)
         return True
 
 

@@ -128,13 +128,31 @@ class SecureIdentityProvider(IdentityProvider):
         return reply
 
 
+class LocalPeople:
+    """Those who log in here, for the rest of the server; on a Hub `hub.HubPeople` stands in this place."""
+
+    def ticket(self, handler: JupyterHandler) -> str:
+        """Return the ticket of a request."""
+        return handler.identity_provider.ticket(handler)
+
+    def person(self, handler: JupyterHandler, user: Any) -> Person | None:
+        """Return the person whom our identity provider has proved, None for any other user."""
+        return Person(user.username, self.ticket(handler)) if isinstance(user, SecureUser) else None
+
+    async def whoami(self, handler: JupyterHandler) -> Session:
+        """Return what the broker says of the person.
+
+        Raises:
+            SecureError: the ticket does not hold, or the broker cannot be asked.
+        """
+        return await handler.identity_provider.whoami(handler, self.ticket(handler))
+
+
 def person_asking() -> Person | None:
     """Return the person of the request under way, None outside a request."""
     handler = CallContext.get(CallContext.JUPYTER_HANDLER)
     user = getattr(handler, "_jupyter_current_user", None)
-    if not isinstance(user, SecureUser):
-        return None
-    return Person(user.username, handler.identity_provider.ticket(handler))
+    return None if user is None else handler.settings["jupyter_secure"].people.person(handler, user)
 
 
 def _user(session: Session) -> SecureUser:

@@ -138,11 +138,11 @@ class OwnedWebsocketConnection(ZMQChannelsWebsocketConnection):
 
     async def _keep_asking(self) -> None:
         handler = self.websocket_handler
-        identity = handler.identity_provider
+        people = handler.settings["jupyter_secure"].people
         while True:
             await asyncio.sleep(RECHECK)
             try:
-                await identity.whoami(handler, identity.ticket(handler))
+                await people.whoami(handler)
             except UnauthenticatedError:
                 handler.close(code=4401, reason="Your login has ended.")
                 return

@@ -176,12 +176,12 @@ async def opened(settings: Settings, unlock: Any, now: Any = wall_clock) -> Asyn
             await service.stop()
 
 
-def main(settings: Settings, passphrase: str, personal: Personal) -> int:
-    """Serve until a signal; return the exit status."""
+def main(settings: Settings, passphrase: Callable[[str], str], personal: Personal) -> int:
+    """Serve until a signal; return the exit status. `passphrase` is asked for once, with the vault's id."""
     harden()
     journal.begin()
     try:
-        asyncio.run(serve(settings, lambda vault: vault.unlock(passphrase, personal)))
+        asyncio.run(serve(settings, lambda vault: vault.unlock(passphrase(vault.id), personal)))
     except SecureError as error:
         LOG.critical("%s %s", error.public, error.detail)
         return 1

@@ -30,13 +30,13 @@ class SecureHandler(APIHandler):
 
     @property
     def app(self) -> Any:
-        """The extension: `upstream`, `sessions`, `changed`."""
+        """The extension: `upstream`, `people`, `sessions`, `changed`."""
         return self.settings["jupyter_secure"]
 
     @property
     def ticket(self) -> str:
-        """The ticket of the person logged in."""
-        return self.identity_provider.ticket(self)
+        """The ticket of the person logged in; empty on a Hub."""
+        return self.app.people.ticket(self)
 
     @property
     def notebook(self) -> str:

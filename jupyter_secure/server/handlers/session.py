@@ -45,7 +45,7 @@ class SessionHandler(SecureHandler):
 
     async def _state(self) -> SessionState:
         try:
-            session = await self.identity_provider.whoami(self, self.ticket)
+            session = await self.app.people.whoami(self)
         except SecureError as error:
             raise RefusalError(error) from None
         kernel = self.kernel_session
