@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -290,4 +291,22 @@ def test_a_connection_that_dies_under_a_transaction_leaves_no_part_of_it(durable
     verify_ledger(engine)
     log.close()
     assert verify_log(engine, SIGNER.public, (tmp_path / "note").read_text()).problems == ()
+    engine.dispose()
+
+
+def test_a_server_that_crashes_loses_no_acknowledged_entry(durable_url, durable_postgres, tmp_path):
+    engine = database.open_database(durable_url)
+    log = AuditLog(engine, SIGNER, lambda: 1, anchor=tmp_path / "note")
+    acknowledged = []
+    for _ in range(2):
+        acknowledged += [log.append(HEADER, ANN) for _ in range(50)]
+        durable_postgres.stop(signal.SIGQUIT)
+        with pytest.raises(AuditUnavailableError):
+            log.append(HEADER, ANN)
+        durable_postgres.start()
+    acknowledged.append(log.append(HEADER, ANN))
+    log.close()
+    report = verify_log(engine, SIGNER.public, (tmp_path / "note").read_text())
+    assert report.problems == ()
+    assert acknowledged == list(range(report.entries))
     engine.dispose()

@@ -112,4 +112,9 @@ def header_columns(header: Header) -> dict[str, Any]:
 
 def personal_columns(personal: Personal) -> dict[str, Any]:
     """Return what is repeated of a personal part for searching."""
-    return {"user": personal.user, "notebook": personal.notebook}
+    return {"user": searchable(personal.user), "notebook": searchable(personal.notebook)}
+
+
+def searchable(text: str | None) -> str | None:
+    """Return a text as a column holds it: PostgreSQL knows no NUL character."""
+    return None if text is None else text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -18,7 +18,7 @@ from jupyter_secure.protocol.errors import (
 )
 from jupyter_secure.protocol.record import Entry, Kind
 
-from .entry import decode_header, decode_personal
+from .entry import decode_header, decode_personal, searchable
 
 _COLUMNS = AUDIT_ENTRIES.c
 _DAMAGED = "The audit log is damaged. `jupyter secure audit verify` says where."
@@ -51,7 +51,7 @@ def select_entries(
     """
     query = select(_COLUMNS.seq, _COLUMNS.header, _COLUMNS.commitment, _COLUMNS.personal)
     for column, wanted in ((_COLUMNS.notebook, notebook), (_COLUMNS.user, user), (_COLUMNS.dataset, dataset)):
-        query = query if wanted is None else query.where(column == wanted)
+        query = query if wanted is None else query.where(column == searchable(wanted))
     query = query.where(_COLUMNS.kind.in_([kind.value for kind in kinds])) if kinds else query
     query = query if before is None else query.where(_COLUMNS.seq < before)
     try:

@@ -21,7 +21,14 @@ BUSY_MS = 10_000  # waiting for one's turn
 STATEMENT_MS = 60_000
 IDLE_MS = 30_000  # a broker that stops in the middle of a transaction loses it, so that others go on
 LOCKS = 0x4A53  # sets our advisory locks apart from those of others in the same database
-CONNECT_SECONDS = 5
+# A server that is gone without a word is given up after these.
+_PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 
 WRITING = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -87,7 +94,7 @@ def open_engine(url: URL) -> Engine:
             pool_size=10,
             max_overflow=20,
             execution_options=_READING,
-            connect_args={"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "options": options},
+            connect_args={**_PATIENCE, "options": options},
         )
     except ModuleNotFoundError:
         raise InstallationError(_DRIVER) from None

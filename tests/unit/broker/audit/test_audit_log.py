@@ -71,6 +71,12 @@ def test_every_field_is_read_back(log):
     assert (entry.header, entry.personal) == (full, person)
 
 
+def test_a_name_with_any_character_is_written_and_found(log):
+    person = Personal(user="an\0n", notebook="\0\u2028\U0001f600.ipynb")
+    log.append(header(), person)
+    assert [entry.personal for entry in log.entries(user="an\0n", notebook=person.notebook)] == [person]
+
+
 def test_an_entry_without_a_person_is_read_back(log):
     log.append(header(Kind.BROKER_STARTED, dataset=None))
     assert log.entries()[0].personal == Personal()

@@ -1,6 +1,5 @@
 """PostgreSQL as the store: settings, turns, failures, roles. What both databases promise is tested beside each noun."""
 
-import subprocess
 import threading
 
 import pytest
@@ -12,7 +11,7 @@ from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.audit.report import Finding
 from jupyter_secure.broker.audit.verify import verify
 from jupyter_secure.broker.keys.signing import Signer
-from jupyter_secure.broker.ledger.ledger import Ledger, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger
 from jupyter_secure.broker.store import database, migrations, tables
 from jupyter_secure.broker.store import postgres as dialect
 from jupyter_secure.broker.store.database import Family
@@ -162,72 +161,6 @@ def test_a_protection_that_was_taken_away_is_found(engine, log, statement, name)
     problems = verify(engine, SIGNER.public).problems
     assert {problem.finding for problem in problems} == {Finding.UNPROTECTED}
     assert any(name in problem.sentence for problem in problems)
-
-
-@pytest.fixture
-def broker(postgres, postgres_url):
-    """The database as the broker's own role sees it."""
-    owner = database.open_database(postgres_url)
-    postgres.sql("DROP ROLE IF EXISTS broker; CREATE ROLE broker LOGIN")
-    database.grant_runtime(owner, "broker")
-    owner.dispose()
-    engine = database.open_database(postgres_url.replace("//owner@", "//broker@"))
-    yield engine
-    engine.dispose()
-    postgres.sql("DROP OWNED BY broker", _name(postgres_url))
-
-
-def test_the_broker_s_role_can_do_all_its_work(broker):
-    database.create(broker)
-    log = AuditLog(broker, SIGNER, lambda: 1)
-    log.append(HEADER, ANN)
-    log.erase(0)
-    log.close()
-    ledger = Ledger(broker)
-    ledger.set_cap(Scope("dataset", "d"), 10)
-    ledger.attach(ledger.reserve("q", (Scope("dataset", "d"),), 1), b"answer")
-    assert verify(broker, SIGNER.public).problems == ()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE audit_entries SET header = '{}'",
-        "UPDATE audit_entries SET leaf = '', salt = NULL",
-        "DELETE FROM audit_entries",
-        "TRUNCATE audit_entries",
-        "UPDATE audit_checkpoints SET note = ''",
-        "DELETE FROM audit_checkpoints",
-        "DELETE FROM audit_head",
-        "DELETE FROM ledger_entries",
-        "UPDATE ledger_entries SET body = ''",
-        "TRUNCATE ledger_entries CASCADE",
-        "UPDATE ledger_answers SET answer = ''",
-        "DELETE FROM ledger_caps",
-        "UPDATE policies SET envelope = ''",
-        "DELETE FROM sealed_versions",
-        "DELETE FROM keys",
-        "DROP TABLE audit_entries",
-        "ALTER TABLE audit_entries DISABLE TRIGGER ALL",
-        "DROP TRIGGER audit_entries_stay ON audit_entries",
-        REPLACED,
-        "SET session_replication_role = replica",
-        "UPDATE alembic_version SET version_num = '0000'",
-    ],
-)
-def test_the_broker_s_role_cannot_rewrite_what_only_grows(broker, postgres, statement):
-    with pytest.raises(subprocess.CalledProcessError) as refused:
-        postgres.sql(statement, broker.url.database, "broker")
-    assert "permission denied" in refused.value.stderr or "must be owner" in refused.value.stderr
-
-
-def test_a_person_s_part_is_all_that_the_broker_s_role_may_change_of_an_entry(broker, postgres):
-    log = AuditLog(broker, SIGNER, lambda: 1)
-    log.append(HEADER, ANN)
-    with pytest.raises(subprocess.CalledProcessError, match="returned non-zero") as refused:
-        postgres.sql("""UPDATE audit_entries SET "user" = 'eve'""", broker.url.database, "broker")
-    assert "only grows" in refused.value.stderr
-    log.close()
 
 
 def test_a_role_that_is_not_there_is_refused(engine):
