@@ -3,6 +3,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
+import { accessApi } from './access.js';
 import * as parse from './parse.js';
 import { type Api, ApiError } from './state.js';
 
@@ -52,7 +53,11 @@ export function connect(settings: ServerConnection.ISettings): Api {
   const get = (name: string, query: Query): Promise<unknown> =>
     send(settings, url(name) + queryString(query), { method: 'GET', cache: 'no-store' });
 
+  const post = (name: string, body: object): Promise<unknown> =>
+    send(settings, url(name), { method: 'POST', body: JSON.stringify(body) });
+
   return {
+    ...accessApi(name => get(name, {}), post),
     session: async path => parse.session(await get('session', { path })),
     datasets: async path => parse.offers(await get('datasets', { path })),
     log: async (path, limit, before) => parse.logPage(await get('log', { path, limit, before })),

@@ -94,6 +94,11 @@ const KINDS: Record<string, string> = {
   'query.answered': 'Query answered',
   'query.failed': 'Query',
   'ledger.anchored': 'Budget anchored',
+  'access.requested': 'Access requested',
+  'access.approved': 'Access approved',
+  'access.denied': 'Access denied',
+  'access.revoked': 'Access revoked',
+  'purpose.acknowledged': 'Purpose acknowledged',
   'entry.erased': 'Personal part erased'
 };
 

@@ -6,6 +6,7 @@
  * when the vault closes. No JupyterLab and no React here, so all of it runs in a plain test.
  */
 
+import type { AccessApi } from './access.js';
 import { CheckpointWatch } from './checkpoint.js';
 import { newsSentence } from './format.js';
 import { arrivals, type Log, withNewest, withOlder } from './logPages.js';
@@ -105,6 +106,18 @@ export class PanelModel {
     return null;
   }
 
+  /** Do something about a request for access; gives what went wrong, or null. Whatever came of it is asked for. */
+  async act(step: (api: AccessApi) => Promise<void>): Promise<Fault | null> {
+    let fault: Fault | null = null;
+    try {
+      await step(this.api);
+    } catch (error) {
+      fault = faultOf(error);
+    }
+    await this.refresh();
+    return fault;
+  }
+
   why(dataset: string, column: string): Promise<Why> {
     return this.api.why(this.now.path ?? '', dataset, column);
   }
@@ -129,17 +142,24 @@ export class PanelModel {
       if (session.fault || session.value?.vault === 'down') {
         this.retry.start(RETRY);
       }
-    } else if (path !== null && this.visible) {
+    } else if (this.visible) {
       await Promise.all([
-        this.part(epoch, 'offers', () => this.api.datasets(path), same),
-        this.part(epoch, 'graph', () => this.api.lineage(path), same),
-        this.part(epoch, 'gauges', () => this.api.budget(path), same),
-        this.readLog(epoch, path, null)
+        this.part(epoch, 'requests', () => this.api.requests(), same),
+        ...(path === null ? [] : this.askAbout(epoch, path))
       ]);
     }
     if (epoch === this.epoch) {
       this.set({ round: this.now.round + 1 });
     }
+  }
+
+  private askAbout(epoch: number, path: string): Promise<void>[] {
+    return [
+      this.part(epoch, 'offers', () => this.api.datasets(path), same),
+      this.part(epoch, 'graph', () => this.api.lineage(path), same),
+      this.part(epoch, 'gauges', () => this.api.budget(path), same),
+      this.readLog(epoch, path, null)
+    ];
   }
 
   /** Fill one part with what `keep` makes of the answer, unless the notebook changed meanwhile. */

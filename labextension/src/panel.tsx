@@ -1,17 +1,20 @@
 /** The sidebar: one React tree over one model. */
 
 import { ReactWidget, errorIcon, refreshIcon } from '@jupyterlab/ui-components';
-import { type JSX, useCallback, useSyncExternalStore } from 'react';
+import { type JSX, type ReactNode, useCallback, useMemo, useState, useSyncExternalStore } from 'react';
 
+import { isOpen, NOTHING } from './access.js';
 import { shieldIcon } from './icons.js';
 import type { PanelModel } from './model.js';
 import type { Snapshot } from './state.js';
 import type { Session, Why } from './types.js';
 import { AccessLog, LogAlarm } from './views/accessLog.js';
+import { Approvals } from './views/approvals.js';
 import { Budget } from './views/budget.js';
 import { Datasets } from './views/datasets.js';
 import { Identity } from './views/identity.js';
 import { Lineage } from './views/lineage.js';
+import { type Act, AskingContext, type Draft, MyRequests } from './views/requests.js';
 import { Hint, Message, Section } from './views/section.js';
 import { Sentence } from './views/sentence.js';
 import { Unlock } from './views/unlock.js';
@@ -56,6 +59,31 @@ function Data({ model, insert, state, session }: PanelProps & { state: Snapshot;
   );
 }
 
+/** Asking for access and deciding about it belong to the person, not to a notebook; the notebook's data stands between. */
+function WithAccess({
+  model,
+  state,
+  children
+}: Pick<PanelProps, 'model'> & { state: Snapshot; children: ReactNode }): JSX.Element {
+  const [draft, open] = useState<Draft | null>(null);
+  const requests = state.requests.value ?? NOTHING;
+  const asking = useMemo(() => ({ requests, open }), [requests]);
+  const act = useCallback<Act>(step => model.act(step), [model]);
+  return (
+    <AskingContext.Provider value={asking}>
+      {requests.decides && (
+        <Section title="Approvals" {...count(requests.others.filter(isOpen))}>
+          <Approvals requests={requests} act={act} />
+        </Section>
+      )}
+      {children}
+      <Section key={draft ? 'asking' : 'requests'} title="Requests" {...count(requests.mine.filter(isOpen))}>
+        <MyRequests part={state.requests} draft={draft} open={open} act={act} />
+      </Section>
+    </AskingContext.Provider>
+  );
+}
+
 function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
   const { model, state } = props;
   const session = state.session.value;
@@ -84,12 +112,15 @@ function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
           <Identity session={session} path={state.path} />
         </Section>
       )}
-      {session.vault === 'unlocked' &&
-        (state.path === null ? (
-          <Hint>Open a notebook to see the data you may use in it, its access log and where its data came from.</Hint>
-        ) : (
-          <Data key={state.path} {...props} session={session} />
-        ))}
+      {session.vault === 'unlocked' && (
+        <WithAccess model={model} state={state}>
+          {state.path === null ? (
+            <Hint>Open a notebook to see the data you may use in it, its access log and where its data came from.</Hint>
+          ) : (
+            <Data key={state.path} {...props} session={session} />
+          )}
+        </WithAccess>
+      )}
     </>
   );
 }

@@ -1,11 +1,12 @@
 /** What the panel shows at one moment, and the questions it can ask to learn it. */
 
+import type { AccessApi, Requests } from './access.js';
 import type { Finding } from './checkpoint.js';
 import type { Log } from './logPages.js';
 import type { Fault, Gauge, Graph, LogPage, Offer, Session, VaultState, Why } from './types.js';
 
 /** The questions; a failure is thrown as `ApiError`. */
-export interface Api {
+export interface Api extends AccessApi {
   session(path: string | null): Promise<Session>;
   datasets(path: string): Promise<Offer[]>;
   log(path: string, limit: number, before: number | null): Promise<LogPage>;
@@ -43,6 +44,7 @@ export interface Parts {
   log: Part<Log>;
   graph: Part<Graph>;
   gauges: Part<Gauge[]>;
+  requests: Part<Requests>;
 }
 
 export interface Snapshot extends Parts {
@@ -65,6 +67,7 @@ export const BLANK = {
   log: EMPTY,
   graph: EMPTY,
   gauges: EMPTY,
+  requests: EMPTY,
   finding: null,
   news: ''
 };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 
+import { type AccessRequest, readRequests } from '../lib/access.js';
 import { PanelModel } from '../lib/model.js';
 import * as parse from '../lib/parse.js';
 import { type Api, ApiError } from '../lib/state.js';
@@ -39,6 +40,13 @@ class FakeServer implements Api {
       const entries = Array.from({ length: Math.min(limit, newest + 1) }, (_, i) => entry(newest - i));
       return parse.logPage({ entries, checkpoint: note(this.size) });
     });
+  open: Partial<AccessRequest>[] = [];
+  requests = () => this.answer('requests', () => readRequests({ mine: this.open }));
+  request = (wish: { dataset: string }) =>
+    this.answer(`request ${wish.dataset}`, () => void this.open.push({ dataset: wish.dataset, state: 'requested' }));
+  decide = (request: string, approve: boolean) => this.answer(`decide ${request} ${approve}`, () => undefined);
+  revoke = (request: string) => this.answer(`revoke ${request}`, () => undefined);
+  acknowledge = (purpose: string) => this.answer(`acknowledge ${purpose}`, () => undefined);
   unlock = async (passphrase: string) => {
     if (passphrase !== 'right') {
       throw LOCKED;
@@ -81,7 +89,7 @@ test('a hidden panel asks only who and how confined', async () => {
 test('no notebook in front asks for nobody’s data', async () => {
   const { server, model } = await shown(null);
   await model.refresh();
-  assert.deepEqual(server.asked, ['session null']);
+  assert.deepEqual(server.asked, ['session null', 'requests']);
 });
 
 test('an answer for the notebook before is dropped', async () => {
@@ -277,4 +285,23 @@ test('a disposed model tells nobody and shows nothing new', async () => {
   await round;
   assert.equal(told <= 1, true);
   assert.equal(model.snapshot().log.value?.entries[0]?.seq, 99);
+});
+
+test('after something was done about a request everything is asked again', async () => {
+  const { server, model } = await shown();
+  const wish = { dataset: 'patients', rung: 'raw', purpose: null, reason: 'because', days: 7 };
+  assert.equal(await model.act(api => api.request(wish)), null);
+  assert.equal(server.asked[0], 'request patients');
+  assert.deepEqual(
+    model.snapshot().requests.value?.mine.map(request => [request.dataset, request.state]),
+    [['patients', 'requested']]
+  );
+});
+
+test('what went wrong with a request is told, and the state that is now is shown', async () => {
+  const { server, model } = await shown();
+  const conflict = new ApiError({ code: 'conflict', public: 'Somebody else was quicker.' });
+  server.decide = () => Promise.reject(conflict);
+  assert.deepEqual(await model.act(api => api.decide('r', true, 7, '')), conflict.fault);
+  assert.ok(server.asked.includes('requests'));
 });

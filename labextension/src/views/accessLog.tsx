@@ -8,6 +8,7 @@ import { datasetText, fullTime, kindText, type Outcome, outcomeOf, plural, reaso
 import type { Log } from '../logPages.js';
 import type { Part } from '../state.js';
 import type { Entry } from '../types.js';
+import { AskButton } from './requests.js';
 import { Answer, Message } from './section.js';
 import { Sentence } from './sentence.js';
 
@@ -76,6 +77,7 @@ function Row({ entry, now, me }: RowProps): JSX.Element {
       </td>
       <td role="cell" aria-colindex={8} className="jp-Secure-logReason">
         <Sentence text={reasonText(entry)} />
+        {header.outcome === 'refused' && header.dataset && <AskButton dataset={header.dataset} />}
       </td>
     </tr>
   );

@@ -8,6 +8,7 @@ import { loadMagic } from '../magic.js';
 import type { Part } from '../state.js';
 import type { Offer, Why } from '../types.js';
 import { Columns } from './columns.js';
+import { AskButton } from './requests.js';
 import { Answer, Message } from './section.js';
 
 // A longer list of columns starts folded, so that the access log stays in sight.
@@ -105,6 +106,7 @@ function Dataset({ offer, insert, ask, open }: InsertProps & { ask: Ask; open: b
       </div>
       <Insert offer={offer} insert={insert} />
       {offer.rungs.length === 0 && <NotNow offer={offer} />}
+      <AskButton dataset={offer.dataset} />
       <details className="jp-Secure-details" open={open}>
         <summary>{offerSummary(offer)}</summary>
         <Columns offer={offer} ask={ask} />

@@ -6,6 +6,7 @@ import { type JSX, useEffect, useState } from 'react';
 import { treatmentText } from '../format.js';
 import { faultOf } from '../state.js';
 import type { ColumnReason, Fault, NearMiss, Why } from '../types.js';
+import { AskButton } from './requests.js';
 import { Hint, Message } from './section.js';
 import { Sentence } from './sentence.js';
 
@@ -37,7 +38,7 @@ function Reason({ reason }: { reason: ColumnReason }): JSX.Element {
   );
 }
 
-function NearMisses({ misses }: { misses: NearMiss[] }): JSX.Element {
+function NearMisses({ dataset, misses }: { dataset: string; misses: NearMiss[] }): JSX.Element {
   return (
     <>
       <h4 className="jp-Secure-subtitle">Would permit more</h4>
@@ -52,6 +53,7 @@ function NearMisses({ misses }: { misses: NearMiss[] }): JSX.Element {
                 <Sentence text={miss.advice} />
               </span>
             )}
+            {miss.condition === 'approval' && <AskButton dataset={dataset} rung={miss.rung} />}
           </li>
         ))}
       </ul>
@@ -99,7 +101,7 @@ export function WhyColumn({ column, ask }: WhyProps): JSX.Element {
   return (
     <>
       {reason ? <Reason reason={reason} /> : <Hint>The broker gave no reason for this column.</Hint>}
-      {answer.near_misses.length > 0 && <NearMisses misses={answer.near_misses} />}
+      {answer.near_misses.length > 0 && <NearMisses dataset={answer.dataset} misses={answer.near_misses} />}
     </>
   );
 }
