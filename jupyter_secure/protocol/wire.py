@@ -39,12 +39,13 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def seal_memory(name: str, content: bytes) -> int:
-    """Return the descriptor of an immutable memory file; the caller closes it."""
+    """Return the descriptor of an immutable memory file, at its beginning; the caller closes it."""
     fd = os.memfd_create(name, os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
     with os.fdopen(os.dup(fd), "wb", buffering=0) as out:
         view = memoryview(content)
         while view:
             view = view[out.write(view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS)
     return fd
 

@@ -44,6 +44,14 @@ async def test_a_message_larger_than_a_datagram_arrives_whole(ends):
     assert open_descriptors() == before
 
 
+def test_memory_is_read_from_its_beginning_by_whoever_gets_it():
+    fd = seal_memory("answer", b"content")
+    try:
+        assert os.read(fd, 100) == b"content"
+    finally:
+        os.close(fd)
+
+
 async def test_a_descriptor_crosses_and_one_too_many_is_closed(ends):
     relay, broker = Channel(ends[0], Codec(messages.FromBroker), wanted=1), Channel(ends[1], Codec(messages.ToBroker))
     fd = seal_memory("view", b"content")
