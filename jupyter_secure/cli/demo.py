@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_vault(path: Path) -> None:
-    """Make the vault with its people, data and policy, or leave nothing behind."""
+def make_vault(path: Path, database_url: str | None = None) -> None:
+    """Make the vault with its people, data and policy, or leave no folder behind."""
     from jupyter_secure.broker.authn.accounts import Accounts
     from jupyter_secure.broker.policies import Policies
     from jupyter_secure.broker.sealed.source import open_source
@@ -69,7 +69,7 @@ def make_vault(path: Path) -> None:
 
     from . import demo_data
 
-    with Vault.create(path, PASSPHRASE) as vault:
+    with Vault.create(path, PASSPHRASE, database_url=database_url) as vault:
         try:
             for name, display, role, _ in PEOPLE:
                 with vault.recorded(Kind.USER_ADDED, Personal(note=f"account {name}")):
