@@ -21,6 +21,7 @@ from typing import Self
 
 from jupyter_secure.protocol.errors import InstallationError
 
+DEBIAN = Path("/usr/lib/postgresql")
 OWNER = "owner"  # the server's superuser
 _MISSING = "There is no PostgreSQL server here. Type:  sudo apt-get install postgresql"
 _HASTY = ("fsync=off", "full_page_writes=off")
@@ -34,7 +35,7 @@ def programs() -> Path:
         InstallationError: there are none; the sentence says what to type.
     """
     on_path = shutil.which("initdb")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version)
+    found = sorted(DEBIAN.glob("*/bin"), key=_version)
     found += [Path(on_path).resolve().parent] if on_path and not found else []
     if not found or not all((found[-1] / name).exists() for name in ("initdb", "postgres", "psql")):
         raise InstallationError(_MISSING)

@@ -96,7 +96,7 @@ def open_engine(url: URL) -> Engine:
             execution_options=_READING,
             connect_args={**_PATIENCE, "options": options},
         )
-    except ModuleNotFoundError:
+    except ImportError:
         raise InstallationError(_DRIVER) from None
     event.listen(engine, "handle_error", _translate)
     return engine

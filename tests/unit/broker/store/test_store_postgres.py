@@ -1,6 +1,8 @@
 """PostgreSQL as the store: settings, turns, failures, roles. What both databases promise is tested beside each noun."""
 
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -135,6 +137,25 @@ def test_a_database_that_nobody_migrated_says_who_has_to(postgres):
         with pytest.raises(InstallationError, match="migrate"):
             Ledger(engine).head()
         engine.dispose()
+
+
+def test_several_processes_may_migrate_a_new_database_at_once(postgres):
+    def start(url):
+        engine = database.open_database(url)
+        try:
+            database.create(engine)
+            return database.revision(engine)
+        finally:
+            engine.dispose()
+
+    with postgres.database() as url, ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(start, [url] * 3)) == {migrations.head()}
+
+
+def test_without_the_driver_the_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InstallationError, match=r"jupyter-secure\[hub\]"):
+        database.open_database("postgresql:///db")
 
 
 def test_a_database_of_a_newer_version_is_left_alone(engine):
