@@ -64,6 +64,8 @@ export function connect(settings: ServerConnection.ISettings): Api {
     lineage: async path => parse.graph(await get('lineage', { path })),
     budget: async path => parse.gauges(await get('budget', { path })),
     why: async (path, dataset, column) => parse.why(await get('why', { path, dataset, column })),
+    mfa: async () => parse.mfa(await get('mfa', {})),
+    mfaSend: message => send(settings, url('mfa'), { method: 'POST', body: JSON.stringify(message) }),
     unlock: async passphrase => {
       const body = JSON.stringify({ passphrase });
       return parse.vaultState(await send(settings, url('unlock'), { method: 'POST', body }));

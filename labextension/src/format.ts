@@ -87,6 +87,12 @@ const KINDS: Record<string, string> = {
   'policy.applied': 'Policy applied',
   'kernel.started': 'Kernel started',
   'kernel.stopped': 'Kernel stopped',
+  'mfa.enrolled': 'Second factor added',
+  'mfa.removed': 'Second factor removed',
+  'mfa.verified': 'Second factor verified',
+  'mfa.failed': 'Second factor attempt',
+  'mfa.locked': 'Second factor locked',
+  'mfa.reset': 'Second factors reset',
   'load.decided': 'Load requested',
   'load.delivered': 'Load delivered',
   'load.failed': 'Load',
@@ -113,6 +119,7 @@ export function outcomeOf(entry: Entry): Outcome {
 
 const ERRORS: Record<string, string> = {
   refused: 'Not available in that form',
+  step_up: 'Second factor needed',
   guard: 'Kernel not confined enough',
   budget: 'Privacy budget',
   integrity: 'Integrity check failed',

@@ -10,9 +10,10 @@ import type { AccessApi } from './access.js';
 import { CheckpointWatch } from './checkpoint.js';
 import { newsSentence } from './format.js';
 import { arrivals, type Log, withNewest, withOlder } from './logPages.js';
+import { MfaTalk, type Passkeys } from './mfa.js';
 import { type Api, BLANK, faultOf, type Part, type Parts, type Snapshot, START } from './state.js';
 import { Timer } from './timer.js';
-import type { Entry, Fault, Why } from './types.js';
+import type { Entry, Fault, Mfa, Why } from './types.js';
 
 const PAUSE = 250; // milliseconds in which events are gathered
 const RETRY = 5_000; // milliseconds until a server or broker that is away is asked again
@@ -118,6 +119,16 @@ export class PanelModel {
     return fault;
   }
 
+  /** The conversations about second factors, with this browser's passkeys. */
+  talkMfa(passkeys: Passkeys): MfaTalk {
+    return new MfaTalk(this.api, passkeys);
+  }
+
+  /** Take what the broker said of the person's second factors, in the answer to a change. */
+  toldMfa(mfa: Mfa): void {
+    this.setPart('mfa', { value: { ...mfa, recovery: [] }, fault: null });
+  }
+
   why(dataset: string, column: string): Promise<Why> {
     return this.api.why(this.now.path ?? '', dataset, column);
   }
@@ -138,13 +149,14 @@ export class PanelModel {
     }
     const { session } = this.now;
     if (session.fault || session.value?.vault !== 'unlocked') {
-      this.set(BLANK);
+      this.set({ ...BLANK, mfa: START.mfa });
       if (session.fault || session.value?.vault === 'down') {
         this.retry.start(RETRY);
       }
     } else if (this.visible) {
       await Promise.all([
         this.part(epoch, 'requests', () => this.api.requests(), same),
+        this.part(epoch, 'mfa', () => this.api.mfa(), same),
         ...(path === null ? [] : this.askAbout(epoch, path))
       ]);
     }

@@ -5,15 +5,17 @@ import { type JSX, type ReactNode, useCallback, useMemo, useState, useSyncExtern
 
 import { isOpen, NOTHING } from './access.js';
 import { shieldIcon } from './icons.js';
+import { browserPasskeys } from './mfa.js';
 import type { PanelModel } from './model.js';
 import type { Snapshot } from './state.js';
-import type { Session, Why } from './types.js';
+import type { Mfa, Session, Why } from './types.js';
 import { AccessLog, LogAlarm } from './views/accessLog.js';
 import { Approvals } from './views/approvals.js';
 import { Budget } from './views/budget.js';
 import { Datasets } from './views/datasets.js';
 import { Identity } from './views/identity.js';
 import { Lineage } from './views/lineage.js';
+import { SecondFactor, StepUps } from './views/mfa.js';
 import { type Act, AskingContext, type Draft, MyRequests } from './views/requests.js';
 import { Hint, Message, Section } from './views/section.js';
 import { Sentence } from './views/sentence.js';
@@ -88,6 +90,9 @@ function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
   const { model, state } = props;
   const session = state.session.value;
   const fault = state.session.fault;
+  const mfa = state.mfa.value;
+  const talk = useMemo(() => model.talkMfa(browserPasskeys), [model]);
+  const told = useCallback((answer: Mfa) => model.toldMfa(answer), [model]);
   if (fault || !session) {
     return fault ? (
       <Message icon={errorIcon} kind="error">
@@ -107,9 +112,18 @@ function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
           remains, ask the operator to look at the server&apos;s log.
         </Message>
       )}
+      {mfa && <StepUps talk={talk} mfa={mfa} told={told} />}
       {session.vault !== 'down' && (
         <Section title="Identity and guard">
           <Identity session={session} path={state.path} />
+          {mfa && (
+            <SecondFactor
+              talk={talk}
+              mfa={mfa}
+              told={told}
+              steward={session.user?.roles.includes('steward') ?? false}
+            />
+          )}
         </Section>
       )}
       {session.vault === 'unlocked' && (

@@ -171,6 +171,41 @@ export function why(value: unknown): t.Why {
   };
 }
 
+export function mfa(value: unknown): t.Mfa {
+  const from = root(value);
+  return {
+    totp: from.totp === true,
+    passkeys: list(from.passkeys, passkey => ({
+      id: text(passkey.id),
+      label: text(passkey.label),
+      created: count(passkey.created)
+    })),
+    recovery_left: count(from.recovery_left),
+    mfa_at: maybeCount(from.mfa_at),
+    locked_until: maybeCount(from.locked_until),
+    pending: list(from.pending, item => ({
+      challenge: text(item.challenge),
+      dataset: text(item.dataset),
+      rung: text(item.rung),
+      columns: Array.isArray(item.columns) ? texts(item.columns) : null,
+      purpose: maybeText(item.purpose),
+      notebook: text(item.notebook),
+      expires: count(item.expires)
+    })),
+    recovery: texts(from.recovery)
+  };
+}
+
+export function mfaSecret(value: unknown): t.MfaSecret {
+  const from = root(value);
+  return { secret: text(from.secret), qr: texts(from.qr) };
+}
+
+export function mfaOptions(value: unknown): t.MfaOptions {
+  const from = root(value);
+  return { challenge: text(from.challenge), options: text(from.options) };
+}
+
 /** Read an error answer, or null if it is not one of ours. */
 export function fault(value: unknown): t.Fault | null {
   const from = fields(value);

@@ -3,7 +3,7 @@
 import type { AccessApi, Requests } from './access.js';
 import type { Finding } from './checkpoint.js';
 import type { Log } from './logPages.js';
-import type { Fault, Gauge, Graph, LogPage, Offer, Session, VaultState, Why } from './types.js';
+import type { Fault, Gauge, Graph, LogPage, Mfa, Offer, Session, VaultState, Why } from './types.js';
 
 /** The questions; a failure is thrown as `ApiError`. */
 export interface Api extends AccessApi {
@@ -14,6 +14,9 @@ export interface Api extends AccessApi {
   budget(path: string): Promise<Gauge[]>;
   why(path: string, dataset: string, column: string): Promise<Why>;
   unlock(passphrase: string): Promise<VaultState>;
+  mfa(): Promise<Mfa>;
+  /** Send a message about second factors; the answer depends on its type and is read by whoever sent it. */
+  mfaSend(message: Record<string, unknown>): Promise<unknown>;
 }
 
 export class ApiError extends Error {
@@ -40,6 +43,7 @@ export interface Part<T> {
 
 export interface Parts {
   session: Part<Session>;
+  mfa: Part<Mfa>;
   offers: Part<Offer[]>;
   log: Part<Log>;
   graph: Part<Graph>;
@@ -72,4 +76,4 @@ export const BLANK = {
   news: ''
 };
 
-export const START: Snapshot = { path: null, session: EMPTY, ...BLANK, alarm: null, round: 0 };
+export const START: Snapshot = { path: null, session: EMPTY, mfa: EMPTY, ...BLANK, alarm: null, round: 0 };

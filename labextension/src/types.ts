@@ -156,6 +156,46 @@ export interface Why {
   policy: string;
 }
 
+export interface Passkey {
+  id: string;
+  label: string;
+  created: number;
+}
+
+/** A request of a kernel that waits for a proof; `columns` is null where it asks for all. */
+export interface PendingStepUp {
+  challenge: string;
+  dataset: string;
+  rung: string;
+  columns: string[] | null;
+  purpose: string | null;
+  notebook: string;
+  expires: number;
+}
+
+/** The second factors of a person; `recovery` holds new recovery codes in the one answer that tells them. */
+export interface Mfa {
+  totp: boolean;
+  passkeys: Passkey[];
+  recovery_left: number;
+  mfa_at: number | null;
+  locked_until: number | null;
+  pending: PendingStepUp[];
+  recovery: string[];
+}
+
+/** What an app needs to show codes; `qr` as rows of `0` and `1`. */
+export interface MfaSecret {
+  secret: string;
+  qr: string[];
+}
+
+/** A challenge with the options of `navigator.credentials` as JSON text. */
+export interface MfaOptions {
+  challenge: string;
+  options: string;
+}
+
 /** What went wrong, in the words of the server; `code` from the closed list of `protocol/errors.py` or one of ours. */
 export interface Fault {
   code: string;

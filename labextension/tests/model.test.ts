@@ -47,6 +47,8 @@ class FakeServer implements Api {
   decide = (request: string, approve: boolean) => this.answer(`decide ${request} ${approve}`, () => undefined);
   revoke = (request: string) => this.answer(`revoke ${request}`, () => undefined);
   acknowledge = (purpose: string) => this.answer(`acknowledge ${purpose}`, () => undefined);
+  mfa = () => this.answer('mfa', () => parse.mfa({}));
+  mfaSend = (message: Record<string, unknown>) => this.answer(`mfa ${String(message.type)}`, () => ({}));
   unlock = async (passphrase: string) => {
     if (passphrase !== 'right') {
       throw LOCKED;
@@ -89,7 +91,7 @@ test('a hidden panel asks only who and how confined', async () => {
 test('no notebook in front asks for nobody’s data', async () => {
   const { server, model } = await shown(null);
   await model.refresh();
-  assert.deepEqual(server.asked, ['session null', 'requests']);
+  assert.deepEqual(server.asked, ['session null', 'requests', 'mfa']);
 });
 
 test('an answer for the notebook before is dropped', async () => {
