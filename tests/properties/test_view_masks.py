@@ -184,8 +184,30 @@ def test_dates_and_times_fall_on_the_start_of_the_period(values, unit):
 
 @given(st.lists(text, min_size=1), st.integers(0, 10))
 def test_text_keeps_a_prefix_and_shows_no_length(values, prefix):
-    found = masked(Generalize(prefix=prefix), pa.array(values)).to_pylist()
+    for kind in (pa.string(), pa.string_view()):
+        found = masked(Generalize(prefix=prefix), pa.array(values, kind)).to_pylist()
+        assert found == [value[:prefix] + "*" for value in values]
+
+
+@given(st.lists(st.text("abc", max_size=20) | st.text("ab\u00e9", max_size=3), max_size=40), st.integers(0, 5))
+def test_a_prefix_read_from_views_is_the_same(values, prefix):
+    views = pa.concat_arrays([pa.array(["before"], pa.string_view()), pa.array(values, pa.string_view())]).slice(1)
+    found = masked(Generalize(prefix=prefix), views).to_pylist()
     assert found == [value[:prefix] + "*" for value in values]
+
+
+@given(st.lists(st.lists(days, min_size=1, max_size=40), max_size=8), st.sampled_from(["month", "year", "decade"]))
+def test_a_batch_of_dates_is_masked_as_it_would_be_alone(batches, unit):
+    mask = choose(Generalize(unit=unit), pa.date32())
+    for batch in batches:
+        near = pa.array([dt.date(2000, 1, 1) + (day - dt.date(2000, 1, 1)) // 10_000 for day in batch])
+        assert mask.apply(near).equals(choose(Generalize(unit=unit), pa.date32()).apply(near))
+        assert mask.apply(near).to_pylist() == [_start(day, unit) for day in near.to_pylist()]
+
+
+def _start(day, unit):
+    year = day.year // 10 * 10 if unit == "decade" else day.year
+    return dt.date(year, day.month if unit == "month" else 1, 1)
 
 
 def test_a_narrow_integer_stays_narrow_unless_the_width_does_not_fit():

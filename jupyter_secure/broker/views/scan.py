@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from jupyter_secure.protocol.errors import IntegrityError, PolicyError
-from jupyter_secure.protocol.view import Comparison, Membership, Redact, RowFilter, Suppress
+from jupyter_secure.protocol.view import Comparison, Generalize, Membership, Redact, RowFilter, Suppress
 
 from .plan import Part, ViewPlan
 
@@ -51,13 +51,13 @@ class Scan:
             raise IntegrityError(detail="a column of the plan is not in the file")
         arrow = pl.DataFrame(schema=schemas[0]).to_arrow(compat_level=OLDEST).schema
         self.types: dict[str, pa.DataType] = {column.name: arrow.field(column.name).type for column in plan.columns}
-        self._unread = {column.name for column in plan.columns if isinstance(column.treatment, Redact)}
+        self._seen = {column.name for column in plan.columns if isinstance(column.treatment, Redact | Generalize)}
         self._lazy = [self._select(frame, schemas[0]) for frame in frames]
 
     def batches(self) -> Iterator[tuple[int, dict[str, pa.Array]]]:
         """Yield the number of rows and one array for each column that is read.
 
-        A redacted column arrives as it lies in memory, because only its validity is used.
+        A redacted or generalized column arrives as it lies in memory: its mask needs validity, or what a view shows.
         """
         for frame in self._lazy:
             if not frame.collect_schema():
@@ -66,9 +66,9 @@ class Scan:
                 yield batch.height, self._arrays(batch)
 
     def _arrays(self, batch: pl.DataFrame) -> dict[str, pa.Array]:
-        rest = [name for name in batch.columns if name not in self._unread]
-        unread = batch.select([name for name in batch.columns if name in self._unread])
-        tables = batch.select(rest).to_arrow(compat_level=OLDEST), unread.to_arrow(compat_level=NEWEST)
+        read = batch.select([name for name in batch.columns if name not in self._seen])
+        seen = batch.select([name for name in batch.columns if name in self._seen])
+        tables = read.to_arrow(compat_level=OLDEST), seen.to_arrow(compat_level=NEWEST)
         return {name: _one(table.column(name)) for table in tables for name in table.column_names}
 
     def close(self) -> None:

@@ -47,10 +47,8 @@ def plain(array: pa.Array) -> pa.Array:
         return plain(array.dictionary_decode())
     if pa.types.is_run_end_encoded(array.type):
         return plain(pc.run_end_decode(array))
-    if pa.types.is_string_view(array.type):
-        return array.cast(pa.large_string())
-    if pa.types.is_binary_view(array.type):
-        return array.cast(pa.large_binary())
+    if is_view(array.type):
+        return array.cast(pa.large_string() if pa.types.is_string_view(array.type) else pa.large_binary())
     if pa.types.is_fixed_size_binary(array.type):
         return array.cast(pa.binary())
     return array
@@ -96,6 +94,17 @@ def text(array: pa.Array, valid: Array | None) -> Text:
     if valid is not None:
         lengths = np.where(valid, lengths, 0)
     return Text(starts, lengths, np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8))
+
+
+def is_view(kind: pa.DataType) -> bool:
+    """Say whether text or bytes of the type are views."""
+    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
+
+
+def views(array: pa.Array) -> Array:
+    """Return views as uint32 of shape (rows, 4): length; then up to 12 bytes, or 4 bytes, buffer and offset."""
+    found = np.frombuffer(array.buffers()[1], np.uint32).reshape(-1, 4)
+    return found[array.offset : array.offset + len(array)]
 
 
 def offsets(array: pa.Array) -> Array:

@@ -28,6 +28,8 @@ from .buffers import Array
 from .interface import Mask
 from .suppress import SuppressMask
 
+SHOWN = 4  # bytes of a value that its view shows
+NOT_ASCII = 0x80808080
 PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -114,6 +116,10 @@ class PrefixMask:
 
     def apply(self, array: pa.Array) -> pa.Array:
         """Return the first characters and `*`."""
+        if buffers.is_view(array.type) and not array.null_count:
+            seen = self._seen(buffers.views(array))
+            if seen is not None:
+                return buffers.from_rows(seen, self.type, None)
         array = buffers.plain(array)
         valid = buffers.validity(array)
         found = buffers.text(array, valid)
@@ -122,6 +128,16 @@ class PrefixMask:
         cut = pc.utf8_slice_codeunits(array, 0, self._prefix) if self._prefix else pc.utf8_slice_codeunits(array, 0, 0)
         starred = pc.binary_join_element_wise(cut, pa.scalar("*", cut.type), pa.scalar("", cut.type))
         return _keep_text(starred)
+
+    def _seen(self, views: Array) -> Array | None:
+        # A view shows the first four bytes, wherever the others lie: enough, if they are characters of one byte.
+        if not len(views) or self._prefix >= SHOWN or int(views[:, 0].min()) < self._prefix:
+            return None
+        first = views[:, 1] & np.uint32((1 << 8 * self._prefix) - 1)
+        if int(np.bitwise_or.reduce(first)) & NOT_ASCII:
+            return None
+        starred = first | np.uint32(ord("*") << 8 * self._prefix)
+        return starred.view(np.uint8).reshape(-1, SHOWN)[:, : self._prefix + 1]
 
     def _plain_ascii(self, found: buffers.Text) -> bool:
         # One byte per character and enough of them everywhere: then the result has one width.
@@ -149,6 +165,7 @@ class CalendarMask:
         self.type = self.wire = kind
         self._unit = unit
         self._dtype = f"i{kind.bit_width // 8}"
+        self._first, self._table = 0, np.zeros(0, self._dtype)
         self._per_day = 1 if pa.types.is_date32(kind) else PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
 
     def apply(self, array: pa.Array) -> pa.Array:
@@ -162,16 +179,25 @@ class CalendarMask:
         return buffers.from_fixed(self._starts(days, values.dtype), self.type, valid)
 
     def _starts(self, days: Array, dtype: np.dtype[Any]) -> Array:
-        # A table of all days in range is smaller than the column, nearly always.
+        # A table of all days in range is smaller than the column, nearly always, and serves the next batch too.
         if not len(days):
             return days
         low, high = int(days.min()), int(days.max())
         if high - low > len(days):
             return (_start_of(days, self._unit) * self._per_day).astype(dtype)
-        table = (_start_of(np.arange(low, high + 1), self._unit) * self._per_day).astype(dtype)
+        self._cover(low, high, len(days))
         # Every day is in the table: "wrap" never wraps, and is faster than a check.
-        starts: Array = np.take(table, days - days.dtype.type(low), mode="wrap")
+        starts: Array = np.take(self._table, days - days.dtype.type(self._first), mode="wrap")
         return starts
+
+    def _cover(self, low: int, high: int, most: int) -> None:
+        first, last = self._first, self._first + len(self._table) - 1
+        if first <= low and high <= last:
+            return
+        if len(self._table) and max(high, last) - min(low, first) <= most:
+            low, high = min(low, first), max(high, last)
+        days = np.arange(low, high + 1)
+        self._first, self._table = low, (_start_of(days, self._unit) * self._per_day).astype(self._dtype)
 
 
 def _start_of(days: Array, unit: str) -> Array:
