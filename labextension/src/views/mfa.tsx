@@ -231,7 +231,7 @@ export function SecondFactor(props: Talk & { steward: boolean }): JSX.Element {
   };
 
   return (
-    <details className="jp-Secure-details" open={step.at !== 'list' || undefined}>
+    <details className="jp-Secure-details">
       <summary>
         Second factor: <strong>{factorsText(mfa)}</strong>
       </summary>
