@@ -113,8 +113,8 @@ async def test_a_change_is_told_to_the_person_and_to_nobody_else(deployment):
 async def test_a_kernel_that_stops_reading_holds_the_view_back_and_its_end_ends_the_worker(deployment):
     async with deployment.service() as service:
         kernel = await deployment.kernel(deployment.hub.token("ann", ["scientist"]))
-        _, fds = await kernel.relay.request(FromKernel(grant=kernel.grant.id, request=LOAD))
-        os.close(fds[0])  # the kernel dies before it reads
+        _, fd = await kernel.start(LOAD)
+        os.close(fd)  # the kernel dies before it reads
         await until(lambda: not service.under_way)
         assert (await kernel.load(LOAD)).num_rows == 1000
 
