@@ -13,6 +13,7 @@ from jupyter_secure.broker import refusal
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import IntegrityError, SecureError
 from jupyter_secure.protocol.messages import (
+    AskAccess,
     Budget,
     Catalog,
     Load,
@@ -92,6 +93,8 @@ def requests(dataset):
     for column in (None, "age", "no-such-column"):
         yield Why(dataset=dataset, column=column)
     yield Budget(dataset=dataset)
+    for purpose in (None, "study", "no-such-purpose"):
+        yield AskAccess(dataset=dataset, rung=Rung.RAW, purpose=purpose, reason="let me in", days=1)
     for asked in ({"op": "count"}, {"op": "mean", "col": "age"}, {"op": "sum", "col": "no-such-column"}):
         question = json.dumps({"v": 1, "dataset": dataset, "aggs": [asked]})
         yield Query(question=question)
@@ -173,11 +176,12 @@ NAMED = [
     lambda name: Load(dataset=name),
     lambda name: Why(dataset=name),
     lambda name: Budget(dataset=name),
+    lambda name: AskAccess(dataset=name, reason="let me in", days=1),
     lambda name: Query(question=json.dumps({"v": 1, "dataset": name, "aggs": [{"op": "count"}]})),
 ]
 
 
-@pytest.mark.parametrize("request_of", NAMED, ids=["load", "why", "budget", "query"])
+@pytest.mark.parametrize("request_of", NAMED, ids=["load", "why", "budget", "ask", "query"])
 async def test_a_refusal_takes_a_time_of_its_own_whatever_its_reason(world, monkeypatch, request_of):
     async with world.desk() as front:
         kernel = await front.kernel("bob")
