@@ -21,6 +21,7 @@ from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.policy.explain import RuleTrace, Trace, officer
 from jupyter_secure.broker.policy.notes import notes
 from jupyter_secure.broker.policy.policy import Policy
+from jupyter_secure.broker.requests.store import Requests
 from jupyter_secure.protocol.decision import ColumnReason
 from jupyter_secure.protocol.errors import InvalidRequestError, PolicyError
 from jupyter_secure.protocol.grant import GuardLevel
@@ -93,10 +94,13 @@ def run_explain(args: argparse.Namespace) -> int:
     """Print the view that a load would meet now, each column's reason, and every rule that names the dataset."""
     with open_vault(args, unlock=False) as vault:
         policy = Policies(vault).current()[1] if args.file is None else read_policy(args.file)[1]
+        approvals, acknowledged = Requests(vault.engine, vault.now).standing(args.user)
         ask = Ask(
             principal=Accounts(vault.engine, vault.now).get(args.user),
             dataset=vault.catalog.latest(args.dataset),
-            context=Context(now_ms=vault.now(), guard=GuardLevel(args.guard)),
+            context=Context(
+                now_ms=vault.now(), guard=GuardLevel(args.guard), approvals=approvals, acknowledged=acknowledged
+            ),
             rung=None if args.rung is None else Rung(args.rung),
             purpose=args.purpose,
         )

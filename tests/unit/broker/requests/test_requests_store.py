@@ -1,5 +1,8 @@
 """Requests and acknowledgements in a real database."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import update
@@ -26,11 +29,8 @@ def clock():
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = database.open_database(f"sqlite:///{tmp_path}/store.sqlite")
-    database.create(engine)
-    yield engine
-    engine.dispose()
+def engine(store_engine):
+    return store_engine
 
 
 @pytest.fixture
@@ -135,6 +135,41 @@ def test_an_acknowledgement_takes_the_place_of_an_earlier_one(requests):
     requests.acknowledge("ann", "study", "2" * 64)
     requests.acknowledge("ben", "study", "1" * 64)
     assert requests.standing("ann")[1] == {"study": "2" * 64}
+
+
+def test_of_many_deciders_at_once_one_wins(requests):
+    asked = request()
+    requests.add(asked)
+    together = threading.Barrier(8)
+
+    def decided(place):
+        by = Principal(name=f"s{place}", display_name="", roles=("steward",))
+        together.wait()
+        try:
+            requests.replace(asked, decide(asked, by, NOW, approve=place % 2 == 0))
+        except ConflictError:
+            return None
+        return by.name
+
+    with ThreadPoolExecutor(8) as pool:
+        won = [name for name in pool.map(decided, range(8)) if name]
+    assert won == [requests.get(asked.id).decided_by]
+
+
+def test_the_same_asked_many_times_at_once_is_kept_once(requests):
+    together = threading.Barrier(8)
+
+    def ask(_):
+        together.wait()
+        try:
+            requests.add(request())
+        except ConflictError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(ask, range(8))) == 1
+    assert len(requests.list()) == 1
 
 
 def test_the_database_itself_refuses_a_row_that_somebody_decided_for_himself(requests, engine):
