@@ -1,0 +1,50 @@
+"""`jupyter secure serve`: what it refuses before it opens anything."""
+
+import os
+
+import pytest
+
+from jupyter_secure.cli import serve
+from jupyter_secure.cli.main import main, parser
+
+HUB = ("--hub-api", "http://127.0.0.1:8081/hub/api")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "Name the Hub"),
+        (("--hub-api", "hub"), "Name the Hub"),
+        ((*HUB, "--cert", "c.pem"), "both --cert and --key"),
+        ((*HUB, "--bind", "0.0.0.0"), "in the clear"),
+        ((*HUB, "--url", "http://10.0.0.7:1"), "in the clear"),
+        ((*HUB, "--url", "https://127.0.0.1:1"), "needs --cert and --key"),
+        ((*HUB, "--url", "http://127.0.0.1:1", "--cert", "c", "--key", "k"), "needs --cert and --key"),
+        ((*HUB, "--url", "http://127.0.0.1:x"), "not an address"),
+        ((*HUB, "--url", "127.0.0.1"), "not an address"),
+    ],
+)
+def test_what_cannot_be_safe_is_refused_with_a_sentence(capsys, monkeypatch, tmp_path, options, told):
+    monkeypatch.delenv("JUPYTERHUB_API_URL", raising=False)
+    assert main(["serve", "--vault", str(tmp_path), *options]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_there_is_no_option_for_the_passphrase_itself():
+    for option in ("--passphrase", "--password"):
+        with pytest.raises(SystemExit):
+            parser().parse_args(["serve", option, "x"])
+
+
+def test_the_address_has_a_path_and_a_port():
+    args = parser().parse_args(["serve", "--url", "https://127.0.0.1:9000/services/secure/"])
+    assert serve._place(args, tls=True) == ("127.0.0.1", 9000, "/services/secure")
+    assert serve._place(parser().parse_args(["serve"]), tls=False) == ("127.0.0.1", serve.PORT, "")
+
+
+def test_the_passphrase_is_one_line_of_an_inherited_descriptor():
+    reading, writing = os.pipe()
+    os.write(writing, "öffne dich\nund mehr".encode())
+    os.close(writing)
+    args = parser().parse_args(["serve", "--unlock", "fd", "--unlock-fd", str(reading)])
+    assert serve._passphrase(args, "vault") == "öffne dich"
