@@ -1,6 +1,9 @@
-"""A cell that waits for a second factor, and one that cannot."""
+"""A cell that asks for a second factor and goes on, and one that cannot ask."""
+
+import getpass
 
 import pytest
+from IPython.core.error import StdinNotImplementedError
 
 from jupyter_secure.kernel import step_up
 from jupyter_secure.protocol.errors import SecondFactorError, StepUpError, UnavailableError
@@ -8,97 +11,98 @@ from jupyter_secure.protocol.messages import Catalog, CatalogReply, SteppedUp, S
 
 CHALLENGE = "ab" * 16
 MISSING = StepUpError(f"`patients` as raw is not available to you now. {StepUpError.HOW}", challenge=CHALLENGE)
-
-
-class Kernel:
-    _allow_stdin = True
-    _supports_kernel_subshells = True
-
-
-@pytest.fixture
-def kernel(monkeypatch):
-    found = Kernel()
-    monkeypatch.setattr(step_up, "_kernel", lambda: found)
-    monkeypatch.setattr(step_up, "EVERY", 0.01)
-    return found
+CODE = "123456"
 
 
 @pytest.fixture
 def broker(relay):
-    """A relay whose broker wants a proof; `polls` says how often it has to be asked for it, `code` is the right one."""
+    """A relay whose broker wants a proof: the right code, or that `proved` was set elsewhere."""
 
     class Broker:
-        polls = 3
-        code = "123456"
         proved = False
-        seen = relay.seen
-
-    def catalog(_):
-        return CatalogReply(offers=()) if Broker.proved else MISSING
 
     def prove(message):
-        Broker.polls -= 1
-        if message.code is not None and message.code != Broker.code:
+        if message.code not in {None, CODE}:
             return SecondFactorError()
-        Broker.proved |= Broker.polls <= 0 or message.code == Broker.code
+        Broker.proved |= message.code == CODE
         return SteppedUp(verified=Broker.proved)
 
-    relay.handlers |= {Catalog: catalog, StepUp: prove}
+    relay.handlers |= {Catalog: lambda _: CatalogReply(offers=()) if Broker.proved else MISSING, StepUp: prove}
     return Broker
 
 
-@pytest.mark.parametrize("widgets", [True, False])
-def test_a_cell_waits_until_somebody_has_verified_and_goes_on(relay, broker, kernel, capsys, widgets):
-    kernel._supports_kernel_subshells = widgets
+@pytest.fixture
+def person(monkeypatch):
+    """Return a function that says what the person types, and the list of what the person was shown."""
+    shown = []
+
+    def types(*answers):
+        left = list(answers)
+
+        def answer(prompt):
+            shown.append(prompt)
+            return left.pop(0)() if callable(left[0]) else left.pop(0)
+
+        monkeypatch.setattr(getpass, "getpass", answer)
+        return shown
+
+    return types
+
+
+def sent(relay):
+    return [message for message in relay.seen if isinstance(message, StepUp)]
+
+
+def test_a_code_typed_in_the_cell_is_the_proof_of_its_request_and_the_cell_goes_on(relay, broker, person):
+    shown = person("000000", "recovery-code", "123 456")
     assert step_up.asked(relay.client, Catalog()) == (CatalogReply(offers=()), None)
-    assert [message.code for message in relay.seen if isinstance(message, StepUp)] == [None] * 3
-    shown = capsys.readouterr().out
-    assert "Secure Data sidebar" in shown or widgets
-    assert "run the cell again" not in shown
+    assert [(message.challenge, message.code) for message in sent(relay)] == [(CHALLENGE, "000000"), (CHALLENGE, CODE)]
+    assert shown[0].startswith("`patients` as raw")
+    assert "sidebar" in shown[0]
+    assert "run the cell again" not in shown[0]
+    assert shown[1].startswith(SecondFactorError.default)
+    assert "six" in shown[2] or "6 digits" in shown[2]
 
 
-def test_a_code_typed_in_the_cell_is_the_proof_of_its_request_alone(relay, broker, kernel):
-    broker.polls = 99
-    with step_up.Prompt(relay.client, MISSING) as prompt:
-        field = prompt._widget
-        field._code.value = "000000"
-        assert field._said.value == SecondFactorError.default
-        assert field._code.value == ""
-        field._code.value = "123 456"
-        assert field._said.value == "Verified."
-        assert prompt.wait()
-    sent = [message for message in relay.seen if isinstance(message, StepUp)]
-    assert [message.code for message in sent] == ["000000", "123456"]
-    assert {message.challenge for message in sent} == {CHALLENGE}
+def test_enter_goes_on_after_somebody_has_verified_in_the_sidebar(relay, broker, person):
+    def verified_meanwhile():
+        broker.proved = True
+        return ""
+
+    shown = person("", verified_meanwhile)
+    assert step_up.asked(relay.client, Catalog()) == (CatalogReply(offers=()), None)
+    assert [message.code for message in sent(relay)] == [None, None]
+    assert shown[1].startswith("Nothing was verified yet")
 
 
-def test_nothing_is_sent_before_six_digits_are_typed(relay, broker, kernel):
-    with step_up.Prompt(relay.client, MISSING) as prompt:
-        prompt._widget._code.value = "12345"
-    assert relay.seen == []
+def test_a_person_is_asked_three_times(relay, broker, person):
+    shown = person("", "", "", "")
+    with pytest.raises(StepUpError, match="run the cell again"):
+        step_up.asked(relay.client, Catalog())
+    assert len(shown) == 3
 
 
-def test_nothing_waits_where_nobody_could_verify(relay, broker, kernel):
-    kernel._allow_stdin = False
+@pytest.mark.parametrize("silence", [StdinNotImplementedError, EOFError])
+def test_where_nobody_can_be_asked_the_refusal_stands(relay, broker, monkeypatch, silence):
+    def nobody(_):
+        raise silence
+
+    monkeypatch.setattr(getpass, "getpass", nobody)
     with pytest.raises(StepUpError, match="run the cell again"):
         step_up.asked(relay.client, Catalog())
     assert len(relay.seen) == 1
 
 
-def test_the_wait_ends_with_the_challenge(relay, broker, kernel):
-    relay.handlers[StepUp] = lambda _: SecondFactorError()
+def test_a_challenge_that_has_ended_is_told(relay, broker, person):
+    shown = person(CODE, CODE, CODE)
+    relay.handlers[StepUp] = lambda _: SecondFactorError("There is nothing to verify here any more.")
     with pytest.raises(StepUpError):
         step_up.asked(relay.client, Catalog())
+    assert shown[1].startswith("There is nothing")
 
 
-def test_the_wait_ends_by_itself(relay, broker, kernel, monkeypatch):
-    monkeypatch.setattr(step_up, "PATIENCE", 0.05)
-    broker.polls = 10**6
-    with pytest.raises(StepUpError):
-        step_up.asked(relay.client, Catalog())
-
-
-def test_another_fault_is_told_as_it_is(relay, broker, kernel):
+def test_another_fault_is_told_as_it_is(relay, broker, person):
+    person(CODE)
     relay.handlers[StepUp] = lambda _: UnavailableError()
     with pytest.raises(UnavailableError):
         step_up.asked(relay.client, Catalog())
