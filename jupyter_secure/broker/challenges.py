@@ -153,8 +153,8 @@ class Challenges:
         if found is None:
             return None
         with transaction(self._engine) as connection:
-            connection.execute(delete(TABLE).where(TABLE.c.id == found.id))
-        return int(found.proof)
+            taken = connection.execute(delete(TABLE).where(TABLE.c.id == found.id)).rowcount == 1
+        return int(found.proof) if taken else None
 
     def prove(self, connection: Connection, challenge: str, proof: int) -> None:
         """Note the proof, inside the caller's transaction.

@@ -13,7 +13,7 @@ from jupyter_secure.testing.device import App
 from tests.integration import demo_server
 from tests.integration.browser import chromium, open_panel, page
 from tests.integration.requests_server import NOTEBOOK
-from tests.integration.server_process import Server
+from tests.integration.server_process import Browser, Server
 from tests.integration.test_panel_browser import CONTRAST, choose_theme, panel, run_cell
 
 pytestmark = pytest.mark.slow
@@ -185,6 +185,25 @@ def test_a_passkey_is_made_and_approves_one_request(lab, server):
     assert_loaded(shown)
     [proof] = (entry for entry in entries(server, Kind.MFA_VERIFIED) if entry.personal.user == "scientist")
     assert proof.header.extra["method"] == "passkey"
+
+
+def test_the_server_takes_the_ticket_of_whoever_is_logged_in_and_no_message_of_another_family(server):
+    officer = server.person("officer", demo.password("officer"))
+    assert officer.get("/jupyter_secure/mfa").json()["pending"] == []
+    answer = officer.post("/jupyter_secure/mfa", json={"type": "MfaState", "ticket": "of somebody else"})
+    assert answer.status_code == 200
+    for body in (
+        {"type": "MfaVerify", "challenge": "../.."},
+        {"type": "Unlock", "passphrase": "x"},
+        {"type": "FromKernel", "grant": "g", "request": {"type": "Status"}},
+        ["MfaState"],
+    ):
+        assert officer.post("/jupyter_secure/mfa", json=body).status_code == 400
+    reset = officer.post("/jupyter_secure/mfa", json={"type": "MfaReset", "user": "steward"})
+    assert (reset.status_code, reset.json()["code"]) == (404, "refused")
+    forged = officer.post("/jupyter_secure/mfa", json={"type": "MfaState"}, headers={"X-XSRFToken": "none"})
+    assert forged.status_code == 403
+    assert Browser(server).get("/jupyter_secure/mfa").status_code in {401, 403}
 
 
 def test_an_address_is_told_to_be_no_place_for_passkeys(lab):
