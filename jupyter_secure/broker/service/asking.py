@@ -121,6 +121,7 @@ class AskHandler(ProvedDoor):
 
     async def _pour(self, fd: int) -> None:
         os.set_blocking(fd, False)
+        self.request.connection.stream.set_nodelay(True)  # type: ignore[union-attr]  # no piece waits for the next one
         while True:
             try:
                 piece = os.read(fd, PIECE)

@@ -7,6 +7,7 @@ request, so that what was taken away is gone at the next one.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from jupyter_secure.protocol.grant import Grant, GuardLevel, GuardReport
 from jupyter_secure.protocol.messages import Session
 from jupyter_secure.protocol.principal import Principal
 
+LOG = logging.getLogger("jupyter_secure.broker")
 _NOT_YOURS = "This kernel's grant belongs to another person or server. Restart the kernel."
 _NO_SERVER = "A kernel is opened by a server of the Hub with the server's own token, and this token is of none."
 _NO_PERSON = "That token belongs to a service of the Hub. Data is for people."
@@ -136,6 +138,7 @@ class HubTokens:
         """See `Identify`."""
         proved, person = await self._proved()
         if (person.name, proved.server) != (grant.user, grant.server) or proved.server is None:
+            LOG.warning("a grant was shown beside a token of another person or server")
             raise UnauthenticatedError(_NOT_YOURS)
         return person
 

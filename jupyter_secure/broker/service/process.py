@@ -31,11 +31,14 @@ from jupyter_secure.protocol.wire import Channel, Codec
 from .desk import Desk
 
 PR_SET_DUMPABLE = 4
+FILES = 65_536
 LOG = logging.getLogger("jupyter_secure.broker")
 
 
 def harden() -> None:
     """Close the process to ptrace, /proc/PID/mem and core dumps, and its new files to everybody else.
+
+    It may then open as many files as hundreds of relays need, where the system lets it.
 
     Raises:
         OSError: the kernel refuses; the broker then does not start.
@@ -43,6 +46,9 @@ def harden() -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = min(most, FILES) if most != resource.RLIM_INFINITY else FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
     os.umask(0o077)
 
 

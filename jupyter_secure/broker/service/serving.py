@@ -36,6 +36,7 @@ class Serving:
         self.stopping = False
         self._under_way: Counter[str] = Counter()
         self._ready: tuple[float, dict[str, bool]] = (0.0, {})
+        self._looking = asyncio.Lock()
 
     @property
     def under_way(self) -> int:
@@ -58,10 +59,11 @@ class Serving:
 
     async def readiness(self) -> dict[str, bool]:
         """Return what must hold to serve, each with whether it does."""
-        until, known = self._ready
-        if until < time.monotonic():
-            known = {"vault": not self.desk.vault.locked, "database": await _writable(self.desk.vault.engine)}
-            self._ready = (time.monotonic() + READY_FOR, known)
+        async with self._looking:  # however many ask, one looks
+            until, known = self._ready
+            if until < time.monotonic():
+                known = {"vault": not self.desk.vault.locked, "database": await _writable(self.desk.vault.engine)}
+                self._ready = (time.monotonic() + READY_FOR, known)
         return {**known, "serving": not self.stopping}
 
     def measure(self) -> None:
