@@ -18,9 +18,9 @@ from jupyter_secure.protocol.messages import SteppedUp, StepUp
 
 TRIES = 3
 DIGITS = 6
-HOW = "Verify in the Secure Data sidebar and press Enter here, or type the code of your app: "
-NOT_YET = "Nothing was verified yet. "
-NO_CODE = f"The code of an app has {DIGITS} digits; a recovery code is typed in the sidebar. "
+HOW = "\nVerify in the Secure Data sidebar and press Enter here, or type the code of your app: "
+NOT_YET = "Nothing was verified yet."
+NO_CODE = f"The code of an app has {DIGITS} digits; a recovery code is typed in the sidebar."
 
 
 class Asks(Protocol):
@@ -47,7 +47,7 @@ def asked(client: Asks, message: Any, progress: Any = None) -> tuple[Any, int | 
 
 
 def _verified(client: Asks, challenge: str, sentence: str) -> bool:
-    said = sentence.removesuffix(StepUpError.HOW)
+    said = sentence.removesuffix(StepUpError.HOW).rstrip()
     for _ in range(TRIES):
         typed = _typed(said + HOW)
         if typed is None:
@@ -58,7 +58,7 @@ def _verified(client: Asks, challenge: str, sentence: str) -> bool:
         try:
             reply, _ = client.request(StepUp(challenge=challenge, code=typed or None))
         except SecondFactorError as wrong:
-            said = f"{wrong.public} "
+            said = wrong.public
             continue
         if isinstance(reply, SteppedUp) and reply.verified:
             return True

@@ -11,7 +11,7 @@ import type { Mfa, MfaOptions, PendingStepUp } from './types.js';
 /** What a person may do with the own factors, or a steward with another person's. */
 export type Change =
   | { kind: 'verify' }
-  | { kind: 'totp' }
+  | { kind: 'totp'; again?: boolean }
   | { kind: 'passkey' }
   | { kind: 'codes' }
   | { kind: 'remove'; factor: string; label: string }
@@ -40,7 +40,7 @@ export function changeText(change: Change): string {
     case 'verify':
       return 'Verify now';
     case 'totp':
-      return 'Add an app for codes';
+      return change.again ? 'Replace the app for codes' : 'Add an app for codes';
     case 'passkey':
       return 'Add a passkey';
     case 'codes':

@@ -100,5 +100,6 @@ test('a new passkey is kept under the challenge that began it', async () => {
 
 test('every change has words', () => {
   assert.equal(changeText({ kind: 'remove', factor: 'k1', label: 'the app' }), 'Remove the app');
+  assert.equal(changeText({ kind: 'totp', again: true }), 'Replace the app for codes');
   assert.equal(changeText({ kind: 'reset', user: 'sam' }), 'Reset the factors of sam');
 });

@@ -233,7 +233,9 @@ export function SecondFactor(props: Talk & { steward: boolean }): JSX.Element {
   return (
     <details className="jp-Secure-details">
       <summary>
-        Second factor: <strong>{factorsText(mfa)}</strong>
+        <span>
+          Second factor: <strong>{factorsText(mfa)}</strong>
+        </span>
       </summary>
       <div className="jp-Secure-inset">
         {mfa.locked_until !== null && (
@@ -271,7 +273,7 @@ function Choices(props: { mfa: Mfa; busy: boolean; steward: boolean; begin: (cha
   ];
   const offered: Change[] = [
     ...(has ? [{ kind: 'verify' as const }] : []),
-    { kind: 'totp' },
+    { kind: 'totp', again: mfa.totp },
     ...(nowhere === null ? [{ kind: 'passkey' as const }] : []),
     ...(has ? [{ kind: 'codes' as const }] : []),
     ...removals
