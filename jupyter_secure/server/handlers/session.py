@@ -18,7 +18,12 @@ from .base import RESOURCE, SecureHandler
 
 
 class KernelState(Noun):
-    """The person's kernel for the notebook; `granted` says whether the broker knows it yet."""
+    """The person's kernel for the notebook.
+
+    Attributes:
+        guard: as the broker counts it; as measured here, until the broker knows the kernel.
+        granted: whether it does.
+    """
 
     id: str
     guard: GuardReport
@@ -48,13 +53,19 @@ class SessionHandler(SecureHandler):
             session = await self.app.people.whoami(self)
         except SecureError as error:
             raise RefusalError(error) from None
-        kernel = self.kernel_session
         return SessionState(
             user=session.principal,
             vault=await self._vault(),
-            kernel=kernel and KernelState(id=kernel.kernel, guard=kernel.report, granted=kernel.grant is not None),
+            kernel=self._kernel(),
             notebook=self.notebook,
         )
+
+    def _kernel(self) -> KernelState | None:
+        kernel = self.kernel_session
+        if kernel is None:
+            return None
+        guard = kernel.grant.guard if kernel.grant else kernel.report
+        return KernelState(id=kernel.kernel, guard=guard, granted=kernel.grant is not None)
 
     async def _vault(self) -> Literal["unlocked", "locked", "down"]:
         try:

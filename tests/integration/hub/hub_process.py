@@ -26,6 +26,18 @@ OVERLAY = Path(__file__).with_name("hub_config.py")
 PEOPLE = ("steward", "scientist", "engineer")
 
 
+def processes():
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def words(pid, kind):
+    """Return what stands in a process's `cmdline` or `environ`, nothing if it may not be read."""
+    try:
+        return Path(f"/proc/{pid}/{kind}").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def password(name):
     return f"hub-{name}-password"
 
@@ -134,9 +146,30 @@ class Hub:
                 self._process.wait()
                 raise
 
-    def call(self, method, path, **options):
-        """Call the Hub's API as the operator."""
-        headers = {"Authorization": f"token {self.operator}"}
+    def broker_pid(self):
+        """Return the process id of the broker."""
+        wanted = {b"serve", str(self.vault).encode()}
+        return next((pid for pid in processes() if wanted <= set(words(pid, "cmdline"))), None)
+
+    def server_secret(self, name):
+        """Return the token that a person's server holds, as that person can read it there."""
+        for pid in processes():
+            told = dict(word.partition(b"=")[::2] for word in words(pid, "environ"))
+            ours = told.get(b"JUPYTERHUB_API_URL", b"").decode() == self.api
+            if ours and told.get(b"JUPYTERHUB_USER", b"").decode() == name:
+                return told[b"JUPYTERHUB_API_TOKEN"].decode()
+        raise AssertionError(f"{name} has no server")
+
+    def restart_broker(self):
+        """End the broker; the Hub starts its service again."""
+        before = self.broker_pid()
+        os.kill(before, signal.SIGTERM)
+        self.until(lambda: self.broker_pid() not in {before, None})
+        self.until(lambda: self.ask_broker("GET", "/ready").status_code == 200)
+
+    def call(self, method, path, token=None, **options):
+        """Call the Hub's API, as the operator unless a token is given."""
+        headers = {"Authorization": f"token {token or self.operator}"}
         return requests.request(method, self.api + path, headers=headers, timeout=60, **options)
 
     def token(self, name, **options):
@@ -156,6 +189,11 @@ class Hub:
         answer = self.call("POST", f"/users/{name}/server")
         assert answer.status_code in {201, 202, 400}, answer.text
         self.until(lambda: self.call("GET", f"/users/{name}").json()["servers"].get("", {}).get("ready"), 120)
+
+    def stop_server(self, name):
+        """Stop a person's server, and with it its token."""
+        assert self.call("DELETE", f"/users/{name}/server").status_code in {202, 204}
+        self.until(lambda: "" not in self.call("GET", f"/users/{name}").json()["servers"])
 
 
 class Person(requests.Session):
