@@ -70,9 +70,7 @@ build/.hub: jupyter-config/hub/package-lock.json build/.node
 	cd jupyter-config/hub && npm ci --silent
 	@touch $@
 
-build/.labextension: $(# A link into the checkout, which pip would otherwise write through.
-LINKED := $(VENV)/share/jupyter/labextensions/jupyter-secure
-EXTENSION_SOURCES) build/.node
+build/.labextension: $(EXTENSION_SOURCES) build/.node
 	@echo "Building the JupyterLab sidebar ..."
 	cd labextension && jlpm install --immutable && jlpm build:prod
 	@touch $@
