@@ -21,7 +21,7 @@ c = get_config()  # noqa: F821 - JupyterHub gives it to its configuration files
 BROKER_URL = os.environ.get("SECURE_BROKER_URL", "https://localhost:8490")  # as the users' servers reach it
 BROKER_FILES = Path(os.environ.get("SECURE_BROKER_FILES", "/srv/jupyter-secure"))
 BROKER_CA = os.environ.get("SECURE_BROKER_CA", "/etc/jupyter-secure/ca.pem")  # every user may read it
-BROKER_USER = os.environ.get("SECURE_BROKER_USER", "jupyter-secure")
+BROKER_USER = os.environ.get("SECURE_BROKER_USER", "secure_broker")
 BROKER_MANAGED = os.environ.get("SECURE_BROKER_MANAGED", "1") == "1"  # "0": systemd or Kubernetes starts it
 
 # 1. Who may be what.

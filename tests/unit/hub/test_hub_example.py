@@ -56,7 +56,7 @@ def test_the_command_of_the_broker_is_one_that_exists(hub):
     assert words[-2] == "<"
     parsed = parser().parse_args(words[words.index("jupyter_secure.cli.main") + 1 : -2])
     assert (parsed.unlock, parsed.unlock_fd, parsed.declared_guard) == ("fd", 0, "G0")
-    assert service["user"] == "jupyter-secure"
+    assert service["user"] == "secure_broker"
     assert "admin" not in service
 
 
