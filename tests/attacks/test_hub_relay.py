@@ -209,6 +209,8 @@ async def test_a_relay_cannot_raise_the_guard_level_that_is_declared(deployment)
     report = GuardReport(level=GuardLevel.G4, canaries={"everything": True})
     welcome, _ = await relay.request(OpenKernel(ticket="", kernel="k", notebook="", guard=report))
     assert welcome.grant.guard.level is GuardLevel.G2
+    header = deployment.running.desk.vault.audit.entries(limit=1)[0].header
+    assert (header.guard, header.extra["measured"]) == ("G2", "G4")
 
 
 # What else a request may hold.

@@ -34,6 +34,7 @@ from jupyter_secure.broker.requests.store import Requests
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnlockError
+from jupyter_secure.protocol.grant import GuardReport
 from jupyter_secure.protocol.messages import (
     AccessMessage,
     CloseKernel,
@@ -210,7 +211,7 @@ class Desk:
     async def _open_kernel(self, body: OpenKernel) -> Welcome:
         user = (await self.identify.who(body.ticket)).principal.name
         server, guard = await self.identify.server(), self.identify.believed(body.guard)
-        header = self._header(Kind.KERNEL_STARTED, guard=guard.level, extra=_evidence(body))
+        header = self._header(Kind.KERNEL_STARTED, guard=guard.level, extra=_evidence(body, guard))
         await self.vault.audit.record(header, Personal(user=user, kernel=body.kernel, notebook=body.notebook))
         grant = await asyncio.to_thread(self.grants.mint, user, body.kernel, body.notebook, guard, server)
         await self._changed(grant.notebook, user)
@@ -270,8 +271,10 @@ class Desk:
         return Header(time=self.vault.now(), kind=kind, outcome=outcome, **fields)
 
 
-def _evidence(body: OpenKernel) -> dict[str, str]:
+def _evidence(body: OpenKernel, believed: GuardReport) -> dict[str, str]:
+    measured = {} if body.guard.level is believed.level else {"measured": body.guard.level.value}
     return {
+        **measured,
         "layers": " ".join(body.guard.layers),
         "reached": " ".join(sorted(name for name, blocked in body.guard.canaries.items() if not blocked)),
         **{f"outside.{name}": value for name, value in sorted(body.guard.outside.items())},
