@@ -10,6 +10,7 @@ import type { Offer, Why } from '../types.js';
 import { Columns } from './columns.js';
 import { AskButton } from './requests.js';
 import { Answer, Message } from './section.js';
+import { Sentence } from './sentence.js';
 
 // A longer list of columns starts folded, so that the access log stays in sight.
 const UNFOLDED = 8;
@@ -82,7 +83,7 @@ function NotNow({ offer }: { offer: Offer }): JSX.Element {
   const reasons = [...new Set(offer.columns.map(column => column.reason))].filter(Boolean);
   return (
     <Message icon={lockIcon} kind="info">
-      Not permitted now. {reasons.length === 1 ? reasons[0] : 'The columns below say why.'}
+      Not permitted now. <Sentence text={(reasons.length === 1 && reasons[0]) || 'The columns below say why.'} />
     </Message>
   );
 }
