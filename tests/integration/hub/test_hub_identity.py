@@ -69,16 +69,17 @@ def refused(shown):
 
 
 def test_leaving_a_group_acts_on_an_open_kernel_and_coming_back_too(hub, engineer, capsys):
-    assert not refused(engineer.text("%secure_load patients --columns height_cm"))
-    hub.leave(GROUP, "engineer")
-    try:
-        left = seconds_until(engineer, refused)
-        assert "Traceback" not in engineer.text("%secure_load patients")
-    finally:
-        hub.join(GROUP, "engineer")
-    back = seconds_until(engineer, lambda shown: not refused(shown))
+    left, back = [], []
+    for _ in range(5):
+        hub.leave(GROUP, "engineer")
+        try:
+            left.append(seconds_until(engineer, refused))
+        finally:
+            hub.join(GROUP, "engineer")
+        back.append(seconds_until(engineer, lambda shown: not refused(shown)))
     with capsys.disabled():
-        sys.stdout.write(f"\n  left a group: refused after {left:.2f} s; joined it: permitted after {back:.2f} s\n")
+        sys.stdout.write(f"\n  left a group: refused after at most {max(left):.2f} s (5 times)\n")
+        sys.stdout.write(f"  joined it again: permitted after at most {max(back):.2f} s\n")
 
 
 def test_a_revoked_token_acts_on_an_open_kernel_until_the_server_is_started_anew(hub, person, engineer, capsys):
