@@ -45,7 +45,7 @@ wheel: build/.test
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:
-	rm -rf build dist .venv .demo jupyter-config/hub/node_modules labextension/node_modules labextension/lib jupyter_secure/labextension
+	rm -rf build dist .venv .demo jupyter-config/hub/node_modules tests/integration/oidc/node_modules labextension/node_modules labextension/lib jupyter_secure/labextension
 
 # The environment; a stamp for each level, so that a second start costs nothing.
 $(VENV)/bin/python:
@@ -58,7 +58,7 @@ build/.lab: $(VENV)/bin/python pyproject.toml setup/constraints.txt build/.labex
 	@sh setup/enable.sh "$(VENV)"
 	@touch $@
 
-build/.test: build/.lab build/.hub
+build/.test: build/.lab build/.hub build/.oidc
 	@echo "Installing the test tools ..."
 	@rm -f $(LINKED)
 	$(PIP) --editable '.[test]'
@@ -68,6 +68,11 @@ build/.test: build/.lab build/.hub
 build/.hub: jupyter-config/hub/package-lock.json build/.node
 	@echo "Installing the Hub's proxy ..."
 	cd jupyter-config/hub && npm ci --silent
+	@touch $@
+
+build/.oidc: tests/integration/oidc/package-lock.json build/.node
+	@echo "Installing the identity provider of the tests ..."
+	cd tests/integration/oidc && npm ci --silent
 	@touch $@
 
 build/.labextension: $(EXTENSION_SOURCES) build/.node

@@ -20,6 +20,7 @@ from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.errors import SecondFactorError
 from jupyter_secure.protocol.messages import Load
 from jupyter_secure.protocol.noun import Count, Noun
+from jupyter_secure.protocol.record import Personal
 
 LIFETIME = 5 * 60 * 1000  # milliseconds: long enough to fetch a phone
 MOST = 20
@@ -74,6 +75,11 @@ class Challenge(Noun):
     created: Count
     expires: Count
 
+    def personal(self) -> Personal:
+        """Return what the log's entry about a proof says of the person."""
+        about = self.about if self.use == REQUEST else {}
+        return Personal(user=self.user, notebook=about.get("notebook"), purpose=about.get("purpose"))
+
 
 class Challenges:
     """The challenges of one vault.
@@ -118,6 +124,19 @@ class Challenges:
         which = [*self._alive(user), TABLE.c.id == challenge]
         if grant is not None:
             which.append(TABLE.c.grant == grant)
+        with self._engine.connect() as connection:
+            row = connection.execute(select(TABLE).where(*which)).mappings().first()
+        if row is None:
+            raise SecondFactorError(_NOTHING)
+        return _read(row)
+
+    def named(self, challenge: str) -> Challenge:
+        """Return a challenge by its number, which is a secret of the person and the kernel.
+
+        Raises:
+            SecondFactorError: there is none, or it is over.
+        """
+        which = (TABLE.c.id == challenge, TABLE.c.expires > self._now())
         with self._engine.connect() as connection:
             row = connection.execute(select(TABLE).where(*which)).mappings().first()
         if row is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jupyter_secure.broker.store.folder import vault_path
@@ -18,7 +19,11 @@ from jupyter_secure.protocol.grant import GuardLevel
 from .asking import read_secret
 from .vault import acting_person
 
+if TYPE_CHECKING:
+    from jupyter_secure.broker.authn.identity_provider import Registration
+
 PORT = 8490
+SUBJECTS = ("sub", "preferred_username")
 LONGEST = 4096  # bytes of the line with the passphrase
 _NO_HUB = "Name the Hub with --hub-api, for example http://127.0.0.1:8081/hub/api."
 _HALF = "A certificate needs its key and the other way round: give both --cert and --key."
@@ -26,6 +31,11 @@ _NOT_REMEMBERED = (
     "The system's keyring does not hold the passphrase of this vault. `jupyter secure init` can put it there."
 )
 _EMPTY = "The descriptor of --unlock-fd holds no line with the passphrase."
+_HALF_PROVIDER = (
+    "An identity provider needs --oidc-issuer, --oidc-client-id, --oidc-acr, and --url or --oidc-public-url."
+)
+_OPEN_FILE = "The file of --oidc-secret-file must be the broker's own, and nobody else may read it (mode 0600)."
+_NO_LINE = "The file of --oidc-secret-file holds no line with the secret, or cannot be read."
 _OTHERWISE = "An https:// address needs --cert and --key, and an http:// address has neither."
 _STRANGE = "That is not an address to serve at. Write it as https://127.0.0.1:8490, perhaps with a path behind it."
 
@@ -49,6 +59,14 @@ def add_parser(subparsers: argparse._SubParsersAction, common: argparse.Argument
         default=GuardLevel.G0.value,
         help="the confinement of kernels that you vouch for; what servers measure counts up to it (default: G0)",
     )
+    oidc = parser.add_argument_group("an identity provider, whose logins count as a second factor")
+    oidc.add_argument("--oidc-issuer", metavar="URL", help="its issuer, exactly as it writes it")
+    oidc.add_argument("--oidc-client-id", metavar="ID", help="as what the broker is registered there")
+    oidc.add_argument("--oidc-secret-file", metavar="PATH", help="the client's secret; none for a public client")
+    oidc.add_argument("--oidc-acr", action="append", default=[], metavar="URN", help="a class that counts; may repeat")
+    oidc.add_argument("--oidc-subject", choices=SUBJECTS, default=SUBJECTS[0], help="the claim that is a user's name")
+    oidc.add_argument("--oidc-public-url", metavar="URL", help="the broker as browsers reach it (default: --url)")
+    oidc.add_argument("--oidc-ca", metavar="PEM", help="authority of the provider's certificate")
     unlocking = parser.add_argument_group("where the passphrase comes from")
     unlocking.add_argument("--unlock", choices=["keyring", "fd", "prompt"], default="prompt")
     unlocking.add_argument("--unlock-fd", type=int, default=0, metavar="N", help="descriptor for `fd` (default: 0)")
@@ -77,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         certificate=certificate,
         hub_ca=args.hub_ca,
         declared=GuardLevel(args.declared_guard),
+        oidc=_registration(args),
     )
     return main(settings, lambda vault: _passphrase(args, vault), acting_person())
 
@@ -94,6 +113,42 @@ def _place(args: argparse.Namespace, tls: bool) -> tuple[str, int, str]:
     if (found.scheme == "https") is not tls:
         raise InvalidRequestError(_OTHERWISE)
     return found.hostname, port or PORT, found.path.rstrip("/")
+
+
+def _registration(args: argparse.Namespace) -> Registration | None:
+    public = args.oidc_public_url or args.url
+    if not args.oidc_issuer:
+        if args.oidc_client_id or args.oidc_acr or args.oidc_secret_file:
+            raise InvalidRequestError(_HALF_PROVIDER)
+        return None
+    if not args.oidc_client_id or not public:
+        raise InvalidRequestError(_HALF_PROVIDER)
+    from jupyter_secure.broker.authn.identity_provider import Registration
+
+    return Registration(
+        issuer=args.oidc_issuer,
+        client_id=args.oidc_client_id,
+        acr=tuple(args.oidc_acr),
+        public=public,
+        subject=args.oidc_subject,
+        secret=_secret(args.oidc_secret_file) if args.oidc_secret_file else "",
+        ca=args.oidc_ca,
+    )
+
+
+def _secret(path: str) -> str:
+    """Return the one line of a file that nobody but its owner, who serves, can read."""
+    try:
+        with open(path, "rb") as source:  # noqa: PTH123 - asked about after it is open, so it cannot be exchanged between
+            status = os.fstat(source.fileno())
+            if status.st_mode & 0o077 or status.st_uid != os.geteuid():
+                raise InstallationError(_OPEN_FILE)
+            line = source.readline(LONGEST).strip().decode()
+    except (OSError, UnicodeDecodeError):
+        line = ""
+    if not line:
+        raise InvalidRequestError(_NO_LINE)
+    return line
 
 
 def _passphrase(args: argparse.Namespace, vault: str) -> str:

@@ -690,6 +690,8 @@ class MfaStateReply(Confidential):
         mfa_at: when a factor was last verified, seconds since 1970.
         locked_until: no proof is looked at before that, milliseconds since 1970; None if proofs are.
         recovery: new recovery codes, told this one time.
+        provider: address at which a browser proves a challenge (`?challenge=` and its number) at the organisation's
+            identity provider; None where there is none.
     """
 
     totp: bool
@@ -699,6 +701,7 @@ class MfaStateReply(Confidential):
     locked_until: Count | None
     pending: tuple[PendingStepUp, ...]
     recovery: tuple[str, ...] = ()
+    provider: str | None = None
 
 
 class MfaSecret(Confidential):

@@ -52,6 +52,11 @@ export function changeText(change: Change): string {
   }
 }
 
+/** The page on which the identity provider is asked to prove a challenge; null without a provider. */
+export function providerPage({ provider }: Mfa, challenge: string): string | null {
+  return provider && `${provider}?challenge=${encodeURIComponent(challenge)}`;
+}
+
 /** Browsers offer passkeys to names, never to addresses; null where they can be had, else what to do. */
 export function passkeyHint(
   page: { protocol: string; hostname: string; port: string },

@@ -6,7 +6,7 @@
  * pass through here, and everything that did is text, number, boolean or a list of them.
  */
 
-import { count, fields, isObject, list, maybeCount, maybeText, root, text, textMap, texts } from './shape.js';
+import { address, count, fields, isObject, list, maybeCount, maybeText, root, text, textMap, texts } from './shape.js';
 import type * as t from './types.js';
 
 function guard(value: unknown): t.GuardReport | null {
@@ -192,7 +192,8 @@ export function mfa(value: unknown): t.Mfa {
       notebook: text(item.notebook),
       expires: count(item.expires)
     })),
-    recovery: texts(from.recovery)
+    recovery: texts(from.recovery),
+    provider: address(from.provider)
   };
 }
 

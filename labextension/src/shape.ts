@@ -20,6 +20,13 @@ export function list<T>(value: unknown, read: (item: Fields) => T): T[] {
   return Array.isArray(value) ? value.filter(isObject).map(read) : [];
 }
 
+/** An address of a page that may be linked to: encrypted, or on this computer; null for anything else. */
+export function address(value: unknown): string | null {
+  const found = typeof value === 'string' ? URL.parse(value) : null;
+  const here = found?.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(found.hostname);
+  return found && (found.protocol === 'https:' || here) && !found.search && !found.hash ? found.href : null;
+}
+
 export function texts(value: unknown): string[] {
   return Array.isArray(value) ? value.filter(item => typeof item === 'string') : [];
 }

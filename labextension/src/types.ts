@@ -182,6 +182,8 @@ export interface Mfa {
   locked_until: number | null;
   pending: PendingStepUp[];
   recovery: string[];
+  /** Where a browser proves a challenge at the identity provider; null without one. */
+  provider: string | null;
 }
 
 /** What an app needs to show codes; `qr` as rows of `0` and `1`. */

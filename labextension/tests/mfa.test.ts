@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { changeText, factorsText, MfaTalk, passkeyHint, pendingText, qrPath } from '../lib/mfa.js';
+import { changeText, factorsText, MfaTalk, passkeyHint, pendingText, providerPage, qrPath } from '../lib/mfa.js';
 import * as parse from '../lib/parse.js';
 import type { Api } from '../lib/state.js';
 
@@ -50,6 +50,18 @@ test('a waiting request is told in words', () => {
   assert.ok(all);
   assert.equal(pendingText(all), 'patients as raw for cohort-study');
   assert.equal(pendingText({ ...all, columns: ['a', 'b'], purpose: null }), 'patients as raw (2 columns)');
+});
+
+test('the link leads to the identity provider by way of the broker, over an encrypted line alone', () => {
+  const page = (provider: unknown) => providerPage(parse.mfa({ provider }), 'a&b');
+  assert.equal(page('https://hub.example/secure/oidc/start'), 'https://hub.example/secure/oidc/start?challenge=a%26b');
+  assert.equal(page('http://localhost:8490/oidc/start'), 'http://localhost:8490/oidc/start?challenge=a%26b');
+  const bad = ['javascript:alert(1)', 'http://hub.example/oidc/start', 'https://hub.example/?a=b', 'oidc', '', 7];
+  assert.deepEqual(
+    bad.map(page),
+    bad.map(() => null)
+  );
+  assert.equal(providerPage(NONE, 'a'), null);
 });
 
 test('an address is no place for passkeys, and the person is told where to go', () => {

@@ -28,6 +28,7 @@ from .totp import matching_step
 
 TOTP, RECOVERY, PASSKEY = "totp", "recovery", "passkey"
 PROVABLE = ("request", "verify", "manage")  # a challenge to make a passkey is answered by the new one alone
+VERIFIED = "That is verified already, or over. Run the cell again."
 
 
 class SecondFactor:
@@ -84,14 +85,30 @@ class SecondFactor:
             AuditUnavailableError: the log cannot be written; the proof is used up and counts for nothing.
         """
         if challenge.use not in PROVABLE or challenge.proof is not None:
-            raise SecondFactorError("That is verified already, or over. Run the cell again.")
+            raise SecondFactorError(VERIFIED)
         user = challenge.user
         method, check = self._method(challenge, code, assertion)
         self.examine(user, check, personal, challenge, method=method)
-        seq = self.log(Kind.MFA_VERIFIED, personal, challenge, method=method)
+        self.accept(challenge, personal, self.vault.now() // 1000, method=method)
+
+    def accept(self, challenge: Challenge, personal: Personal, at: int, **how: str) -> None:
+        """Log a proof that was found good, then believe it.
+
+        Args:
+            challenge: what it is about.
+            personal: whose it is.
+            at: when the person showed the factor, seconds since 1970.
+            how: the method, and what else the log is to hold of it.
+
+        Raises:
+            SecondFactorError: the challenge is over, or was proved meanwhile.
+            AuditUnavailableError: the log cannot be written; nothing is believed.
+        """
+        seq = self.log(Kind.MFA_VERIFIED, personal, challenge, **how)
         with transaction(self.vault.engine) as connection:
             self.challenges.prove(connection, challenge.id, seq)
-            change(connection, user, verified=self.vault.now() // 1000)
+            last = person(connection, challenge.user)["verified"]
+            change(connection, challenge.user, verified=at if last is None else max(at, last))
 
     def examine(
         self,

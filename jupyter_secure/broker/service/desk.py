@@ -87,7 +87,14 @@ class Changed(Protocol):
 class Desk:
     """One open vault and everybody who may ask about it."""
 
-    def __init__(self, vault: Vault, pool: WorkerPool, changed: Changed, identify: Identify | None = None) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        pool: WorkerPool,
+        changed: Changed,
+        identify: Identify | None = None,
+        provider: str | None = None,
+    ) -> None:
         self.vault = vault
         self.pool = pool
         self.identify = identify or LocalTickets(vault.engine, vault.now)
@@ -102,7 +109,7 @@ class Desk:
         policies = Policies(vault)
         gate = Gate(vault, policies, pool)
         questions = Questions(gate, Ledger(vault.engine))
-        self._mfa = Mfa(vault, self.identify.who, changed)
+        self._mfa = Mfa(vault, self.identify.who, changed, provider)
         self._access = Access(vault, policies, self.requests, changed)
         self._counter = Counter(gate, questions, self.grants, self._mfa, self._access)
         self._panel = Panel(gate, questions)
@@ -122,12 +129,20 @@ class Desk:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, path: str, changed: Changed, now: Callable[[], int] = wall_clock, identify: Identify | None = None
+        cls,
+        path: str,
+        changed: Changed,
+        now: Callable[[], int] = wall_clock,
+        identify: Identify | None = None,
+        provider: str | None = None,
     ) -> AsyncIterator[Desk]:
-        """Open a vault locked, with warm workers; record start and end. Without `identify` people show tickets."""
+        """Open a vault locked, with warm workers; record start and end.
+
+        Without `identify` people show tickets; `provider` is where browsers begin with the identity provider.
+        """
         pool = WorkerPool()
         with Vault.open_locked(path, now) as vault:
-            desk = cls(vault, pool, changed, identify)
+            desk = cls(vault, pool, changed, identify, provider)
             warming = asyncio.create_task(pool.start())
             await vault.audit.record(desk._header(Kind.BROKER_STARTED))
             try:

@@ -24,6 +24,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from jupyter_secure.broker.authn.hub import Hub
+from jupyter_secure.broker.authn.identity_provider import CALLBACK, START, IdentityProvider, Registration
+from jupyter_secure.broker.authn.journey import Journeys
 from jupyter_secure.broker.vault import wall_clock
 from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError, SecureError
 from jupyter_secure.protocol.grant import GuardLevel
@@ -35,6 +37,7 @@ from .desk import Desk
 from .doors import Door, TurnedAwayError
 from .identify import HubTokens
 from .listeners import Listeners
+from .oidc import CallbackHandler, StartHandler
 from .probes import HealthHandler, MetricsHandler, ReadyHandler
 from .process import harden
 from .serving import Serving
@@ -57,6 +60,7 @@ class Settings:
         base: path below which the service is reached, for example `/services/secure`; empty for the root.
         hub_ca: PEM file of the authority for an `https` Hub; None takes the system's.
         declared: the guard level that counts at most, whatever relays measure.
+        oidc: the identity provider whose logins count as a second factor; None offers none.
     """
 
     vault: str
@@ -67,6 +71,7 @@ class Settings:
     certificate: Certificate | None = None
     hub_ca: str | None = None
     declared: GuardLevel = GuardLevel.G0
+    oidc: Registration | None = None
 
 
 class Nowhere(Door):
@@ -80,8 +85,9 @@ class Nowhere(Door):
 class Service(Serving):
     """A desk that listens."""
 
-    def __init__(self, desk: Desk, hub: Hub, listeners: Listeners) -> None:
+    def __init__(self, desk: Desk, hub: Hub, listeners: Listeners, provider: IdentityProvider | None = None) -> None:
         super().__init__(desk, hub, listeners)
+        self._provider = provider
         self.port = 0
         self._server: HTTPServer | None = None
         self._renewal: Renewal | None = None
@@ -133,6 +139,8 @@ class Service(Serving):
         await self._server.close_all_connections()
         await _until(lambda: not self.under_way and not self.listeners.count, LAST)
         self.hub.close()
+        if self._provider is not None:
+            self._provider.close()
 
     def _application(self, base: str) -> Application:
         doors: dict[str, type[Door]] = {
@@ -143,6 +151,10 @@ class Service(Serving):
             "/metrics": MetricsHandler,
         }
         routes: list[Any] = [(base + path, door, {"service": self}) for path, door in doors.items()]
+        if self._provider is not None:
+            journeys = Journeys(self.desk.vault, self._provider)
+            given = {"service": self, "journeys": journeys, "public": self._provider.registration.public}
+            routes += [(base + START, StartHandler, given), (base + CALLBACK, CallbackHandler, given)]
         return Application(
             routes,
             default_handler_class=Nowhere,
@@ -166,9 +178,11 @@ async def opened(settings: Settings, unlock: Any, now: Any = wall_clock) -> Asyn
     hub = Hub(settings.hub_api, now, _authority(settings))
     listeners = Listeners()
     identify = HubTokens(hub, settings.declared)
-    async with Desk.open(settings.vault, listeners.changed, now=now, identify=identify) as desk:
+    provider = IdentityProvider(settings.oidc) if settings.oidc else None
+    start = settings.oidc.start if settings.oidc else None
+    async with Desk.open(settings.vault, listeners.changed, now, identify, start) as desk:
         unlock(desk.vault)
-        service = Service(desk, hub, listeners)
+        service = Service(desk, hub, listeners, provider)
         service.listen(settings)
         try:
             yield service

@@ -17,7 +17,6 @@ from jupyter_secure.broker.authn.freshness import verified_at
 from jupyter_secure.broker.authn.passkeys import RelyingParty
 from jupyter_secure.broker.authn.second_factor import SecondFactor
 from jupyter_secure.broker.caller import Caller
-from jupyter_secure.broker.challenges import REQUEST
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.protocol.messages import (
     Done,
@@ -39,7 +38,6 @@ from jupyter_secure.protocol.messages import (
     StepUp,
 )
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.record import Personal
 
 Who = Callable[[str], Awaitable[Session]]
 Changed = Callable[[str | None, str | None], Awaitable[None]]
@@ -52,11 +50,20 @@ class Mfa:
         vault: its store, log, keys and clock.
         who: says whom a ticket stands for.
         changed: tells panels to look again.
+        provider: where a browser begins to prove a challenge at the identity provider; None without one.
         party: who asks browsers for passkeys.
     """
 
-    def __init__(self, vault: Vault, who: Who, changed: Changed, party: RelyingParty | None = None) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        who: Who,
+        changed: Changed,
+        provider: str | None = None,
+        party: RelyingParty | None = None,
+    ) -> None:
         self._vault = vault
+        self._provider = provider
         self._who = who
         self._changed = changed
         self._factors = factors = SecondFactor(vault, party)
@@ -117,7 +124,8 @@ class Mfa:
         told = self._told.get(type(body))
         if told is not None:
             return told(principal, body)
-        return self._factors.state(principal.name, self._changes[type(body)](principal.name, body))
+        state = self._factors.state(principal.name, self._changes[type(body)](principal.name, body))
+        return replace(state, provider=self._provider)
 
     def _reset(self, principal: Principal, body: MfaReset) -> Done:
         self._enrolment.reset(principal, body.user, body.challenge)
@@ -129,7 +137,5 @@ class Mfa:
 
     def _verify(self, user: str, body: MfaVerify) -> tuple[str, ...]:
         challenge = self._factors.challenges.find(user, body.challenge)
-        about = challenge.about if challenge.use == REQUEST else {}
-        personal = Personal(user=user, notebook=about.get("notebook"), purpose=about.get("purpose"))
-        self._factors.verify(challenge, personal, body.code, body.assertion)
+        self._factors.verify(challenge, challenge.personal(), body.code, body.assertion)
         return ()

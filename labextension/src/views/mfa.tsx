@@ -11,6 +11,7 @@ import {
   type MfaTalk,
   passkeyHint,
   pendingText,
+  providerPage,
   qrPath
 } from '../mfa.js';
 import { faultOf } from '../state.js';
@@ -109,15 +110,27 @@ function Proof({ talk, mfa, challenge, done }: Talk & { challenge: string; done:
   );
 }
 
+/** The way through the organisation's identity provider, in a page of its own; the panel hears of it by itself. */
+function ProviderLink({ mfa, challenge }: { mfa: Mfa; challenge: string }): JSX.Element | null {
+  const page = providerPage(mfa, challenge);
+  return page === null ? null : (
+    <p>
+      <a className="jp-Secure-link" href={page} target="_blank" rel="noopener noreferrer">
+        Verify with your identity provider
+      </a>
+    </p>
+  );
+}
+
 /** A cell waits for this. */
 function Pending({ item, ...props }: Talk & { item: PendingStepUp }): JSX.Element {
   return (
     <section className="jp-Secure-unlock" aria-label={`Verify ${pendingText(item)}`}>
       <h2>Verify: {pendingText(item)}</h2>
       <p className="jp-Secure-quiet">{item.notebook} asks for this. Your proof permits this request.</p>
-      {hasFactor(props.mfa) ? (
-        <Proof {...props} challenge={item.challenge} done={props.told} />
-      ) : (
+      <ProviderLink mfa={props.mfa} challenge={item.challenge} />
+      {hasFactor(props.mfa) && <Proof {...props} challenge={item.challenge} done={props.told} />}
+      {!hasFactor(props.mfa) && props.mfa.provider === null && (
         <Hint>You have no second factor yet. Add one under “Second factor” below, then verify here.</Hint>
       )}
     </section>
@@ -247,7 +260,10 @@ export function SecondFactor(props: Talk & { steward: boolean }): JSX.Element {
         {step.at === 'prove' && (
           <>
             <p className="jp-Secure-strong">{changeText(step.change)}: prove a factor that you have.</p>
-            <Proof {...props} challenge={step.challenge} done={state => proved(step.change, step.challenge, state)} />
+            {step.change.kind === 'verify' && <ProviderLink mfa={mfa} challenge={step.challenge} />}
+            {hasFactor(mfa) && (
+              <Proof {...props} challenge={step.challenge} done={state => proved(step.change, step.challenge, state)} />
+            )}
           </>
         )}
         {step.at === 'app' && <NewApp {...props} secret={step.secret} done={settle} />}
@@ -272,7 +288,7 @@ function Choices(props: { mfa: Mfa; busy: boolean; steward: boolean; begin: (cha
     ...mfa.passkeys.map(({ id, label }) => ({ kind: 'remove' as const, factor: id, label: `the passkey “${label}”` }))
   ];
   const offered: Change[] = [
-    ...(has ? [{ kind: 'verify' as const }] : []),
+    ...(has || mfa.provider !== null ? [{ kind: 'verify' as const }] : []),
     { kind: 'totp', again: mfa.totp },
     ...(nowhere === null ? [{ kind: 'passkey' as const }] : []),
     ...(has ? [{ kind: 'codes' as const }] : []),

@@ -8,6 +8,9 @@ from jupyter_secure.cli import serve
 from jupyter_secure.cli.main import main, parser
 
 HUB = ("--hub-api", "http://127.0.0.1:8081/hub/api")
+URL = ("--url", "http://127.0.0.1:8490")
+ISSUER = ("--oidc-issuer", "https://id.example")
+CLIENT = ("--oidc-client-id", "broker")
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,14 @@ HUB = ("--hub-api", "http://127.0.0.1:8081/hub/api")
         ((*HUB, "--url", "http://127.0.0.1:1", "--cert", "c", "--key", "k"), "needs --cert and --key"),
         ((*HUB, "--url", "http://127.0.0.1:x"), "not an address"),
         ((*HUB, "--url", "127.0.0.1"), "not an address"),
+        ((*HUB, *URL, *ISSUER), "--oidc-client-id"),
+        ((*HUB, *URL, "--oidc-acr", "urn:mfa"), "--oidc-issuer"),
+        ((*HUB, *ISSUER, *CLIENT, "--oidc-acr", "urn:mfa"), "--oidc-public-url"),
+        ((*HUB, *URL, *ISSUER, *CLIENT), "--oidc-acr"),
+        ((*HUB, *URL, *ISSUER, *CLIENT, "--oidc-acr", "urn:a urn:b"), "--oidc-acr"),
+        ((*HUB, *URL, "--oidc-issuer", "http://id.example", *CLIENT, "--oidc-acr", "urn:mfa"), "The issuer"),
+        ((*HUB, *URL, *ISSUER, *CLIENT, "--oidc-acr", "urn:mfa", "--oidc-public-url", "http://a.example"), "public"),
+        ((*HUB, *URL, *ISSUER, *CLIENT, "--oidc-acr", "urn:mfa", "--oidc-secret-file", "nowhere"), "no line"),
     ],
 )
 def test_what_cannot_be_safe_is_refused_with_a_sentence(capsys, monkeypatch, tmp_path, options, told):
@@ -48,3 +59,17 @@ def test_the_passphrase_is_one_line_of_an_inherited_descriptor():
     os.close(writing)
     args = parser().parse_args(["serve", "--unlock", "fd", "--unlock-fd", str(reading)])
     assert serve._passphrase(args, "vault") == "öffne dich"
+
+
+def test_a_client_secret_that_others_can_read_is_refused(capsys, tmp_path):
+    path = tmp_path / "secret"
+    path.write_text("a client's secret\n")
+    options = (*HUB, *URL, *ISSUER, *CLIENT, "--oidc-acr", "urn:mfa", "--oidc-secret-file", str(path))
+    path.chmod(0o640)
+    assert main(["serve", "--vault", str(tmp_path), *options]) == 1
+    assert "nobody else may read it" in capsys.readouterr().err
+    path.chmod(0o600)
+    registration = serve._registration(parser().parse_args(["serve", *options]))
+    assert registration.secret == "a client's secret"
+    assert registration.secret not in repr(registration)
+    assert registration.callback == "http://127.0.0.1:8490/oidc/callback"

@@ -62,3 +62,13 @@ MFA_CHALLENGES = Table(
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
 )
+
+# A browser that was sent to the identity provider to prove a challenge. `secret` is the SHA-256 of what that browser
+# alone holds, `started` in seconds since 1970. A row is deleted when the browser comes back.
+MFA_JOURNEYS = Table(
+    "mfa_journeys",
+    METADATA,
+    Column("challenge", String(32), primary_key=True),
+    Column("secret", String(64), nullable=False, unique=True),
+    Column("started", BigInteger, nullable=False),
+)
