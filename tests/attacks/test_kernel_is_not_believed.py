@@ -14,6 +14,8 @@ SMALLEST = {
     "Load": {"dataset": "patients"},
     "Why": {"dataset": "patients"},
     "Query": {"question": "{}"},
+    "StepUp": {"challenge": "0" * 32},
+    "AskAccess": {"dataset": "patients", "reason": "For the study.", "days": 7},
     "Cancel": {"request": 1},
 }
 CLAIMS = {

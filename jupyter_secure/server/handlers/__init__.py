@@ -4,8 +4,8 @@ from .budget import BudgetHandler
 from .datasets import DatasetsHandler
 from .lineage import LineageHandler
 from .log import LogHandler
-from .requests import AcknowledgeHandler, DecideHandler, RequestsHandler, RevokeHandler
 from .mfa import MfaHandler
+from .requests import AcknowledgeHandler, DecideHandler, RequestsHandler, RevokeHandler
 from .session import SessionHandler
 from .unlock import UnlockHandler
 from .why import WhyHandler
