@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import logging
 import os
@@ -44,6 +45,7 @@ from .https import Https
 
 OnProgress = Callable[[Progress], Awaitable[None]]
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between two attempts to listen; the last one is repeated
+PIPE = 1 << 20  # bytes; each time that it is full costs a turn of the loop
 SILENT = 60.0  # seconds without a sign of life, after which the line counts as dead
 _encoder = msgspec.json.Encoder()
 
@@ -244,6 +246,8 @@ class _Exchange:
     def _new_pipe(self) -> list[int]:
         reading, self._pipe = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._pipe, False)
+        with contextlib.suppress(OSError):  # more than this user may have: the default size works too
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE)
         return [reading]
 
     async def _pour(self, piece: bytes) -> None:
