@@ -122,16 +122,15 @@ class Gate:
         request = secrets.token_hex(8)
         damaged: IntegrityError | None = None
         try:
-            version, decision = self.decide(caller, wish)
+            policy, version, decision = await asyncio.to_thread(self._decide, caller, wish)
         except IntegrityError as error:
-            version, decision, damaged = None, None, error
+            policy, version, decision, damaged = None, None, None, error
         view = None if decision is None else decision.view
         digest = None if decision is None else decision.digest()
         refused: SecureError = damaged or refusal(wish.dataset, decision)
         linked: dict[str, str] = {}
-        if version is not None and decision is not None:
+        if policy is not None and version is not None and decision is not None:
             ask = _ask(caller, wish, version)
-            policy = self.policies.current()[1]
             step_up, linked = await asyncio.to_thread(missing, self.challenges, caller, policy, ask, decision, request)
             refused = step_up or refused
         # (3) Before the raise, so that refusals are recorded too.
@@ -162,16 +161,8 @@ class Gate:
         Raises:
             IntegrityError: its manifest is damaged; told only to a person whom some rule lets use it.
         """
-        policy = self.policies.current()[1]  # read in any case, so that a refusal costs the same reads
-        try:
-            version = self.vault.catalog.latest(wish.dataset)
-        except RefusedError:
-            return None, None
-        except IntegrityError:
-            if _permits_anything(policy, caller, wish.dataset):
-                raise
-            return None, None
-        return version, decide(policy, _ask(caller, wish, version))
+        _, version, decision = self._decide(caller, wish)
+        return version, decision
 
     async def require_still(self, caller: Caller, wish: Load, ruling: Ruling) -> None:
         """Ask grant, account and policy again, before something crosses that had to wait.
@@ -180,7 +171,9 @@ class Gate:
             UnauthenticatedError: the grant has ended, or the account.
             ConflictError: policy would answer otherwise now.
         """
-        now = decide(self.policies.current()[1], _ask(await caller.again(), wish, ruling.version))
+        asking = await caller.again()
+        _, policy = await asyncio.to_thread(self.policies.current)
+        now = decide(policy, _ask(asking, wish, ruling.version))
         if now.view != ruling.view:
             raise ConflictError("What you may use has changed meanwhile. Run the cell again.")
 
@@ -212,6 +205,18 @@ class Gate:
             )
             for part in opened.parts
         )
+
+    def _decide(self, caller: Caller, wish: Load) -> tuple[Policy, DatasetVersion | None, Decision | None]:
+        policy = self.policies.current()[1]  # read in any case, so that a refusal costs the same reads
+        try:
+            version = self.vault.catalog.latest(wish.dataset)
+        except RefusedError:
+            return policy, None, None
+        except IntegrityError:
+            if _permits_anything(policy, caller, wish.dataset):
+                raise
+            return policy, None, None
+        return policy, version, decide(policy, _ask(caller, wish, version))
 
     async def _make(self, caller: Caller, wish: Load, deliver: Deliver, ruling: Ruling) -> Finished:
         assert caller.grant is not None

@@ -8,6 +8,8 @@ request on, because the newest row is looked at each time.
 
 from __future__ import annotations
 
+import threading
+
 import msgspec
 
 from jupyter_secure.broker.audit.log import AuditLog
@@ -30,6 +32,7 @@ class Policies:
         self.archive = PolicyArchive(self._rows, _Signer(vault))
         self._known: tuple[tuple[int, str], tuple[int, Policy]] | None = None
         self._at_least = _highest_applied(vault.audit)
+        self._renewing = threading.Lock()
 
     def current(self) -> tuple[int, Policy]:
         """Return number and policy in force; number 0 denies everything.
@@ -38,11 +41,13 @@ class Policies:
             IntegrityError: the stored policies are not the ones that were applied.
         """
         newest = self._rows.newest()
-        if self._known is None or self._known[0] != newest:
-            found = self.archive.current(self._at_least)
-            self._known = (newest, found)
-            self._at_least = max(self._at_least, found[0])
-        return self._known[1]
+        known = self._known  # other threads ask too
+        if known is None or known[0] != newest:
+            with self._renewing:
+                found = self.archive.current(self._at_least)
+                self._at_least = max(self._at_least, found[0])
+                known = self._known = (newest, found)
+        return known[1]
 
     def apply(self, text: str, personal: Personal | None = None) -> Version:
         """Put a policy in force: logged before it counts, and after.

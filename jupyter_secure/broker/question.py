@@ -85,7 +85,7 @@ class Questions:
         load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns, purpose=wish.purpose)
         ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED)
         try:
-            priced = self._price(caller, ruling, question, wish.epsilon)
+            priced = await asyncio.to_thread(self._price, caller, ruling, question, wish.epsilon)
             cost = ""
             if wish.preview:
                 await deliver(await self._preview(caller, ruling, priced), None)
@@ -104,14 +104,16 @@ class Questions:
 
     async def handle(self, caller: Caller, ruling: Ruling) -> Handle:
         """Return what crosses on the rung `dp`: what may be asked, never any data."""
-        domain, budget = self._terms(ruling.view, ruling.version)
+        domain, budget = await asyncio.to_thread(self._terms, ruling.view, ruling.version)
         facts(domain)  # what the policy says of the columns must be sound before anything is offered
         await self._set_caps(caller, ruling.view.dataset, budget)
         return Handle(
             dataset=ruling.view.dataset,
             version=ruling.view.version,
             columns=describe(domain),
-            gauges=self._ledger.gauges(ruling.view.dataset, caller.principal.name, budget.delta),
+            gauges=await asyncio.to_thread(
+                self._ledger.gauges, ruling.view.dataset, caller.principal.name, budget.delta
+            ),
             default_epsilon=budget.default_query,
             purpose=ruling.view.purpose,
             seq=ruling.seq,
@@ -119,14 +121,14 @@ class Questions:
 
     async def gauges(self, caller: Caller, dataset: str | None) -> tuple[Gauge, ...]:
         """Return the budgets of the datasets that the person may question, or of one of them."""
-        names = self._vault.catalog.names() if dataset is None else (dataset,)
+        names = await asyncio.to_thread(self._vault.catalog.names) if dataset is None else (dataset,)
         found: list[Gauge] = []
         for name in names:
-            _, decision = self._gate.decide(caller, Load(dataset=name, rung=Rung.DP))
-            terms = self._gate.policies.current()[1].datasets.get(name)
+            _, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=name, rung=Rung.DP))
+            terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(name)
             if decision is not None and decision.view is not None and terms is not None and terms.budget is not None:
                 await self._set_caps(caller, name, terms.budget)
-                found += self._ledger.gauges(name, caller.principal.name, terms.budget.delta)
+                found += await asyncio.to_thread(self._ledger.gauges, name, caller.principal.name, terms.budget.delta)
         return tuple(found)
 
     async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str]:
@@ -144,17 +146,7 @@ class Questions:
         # (3b) From now on an older ledger does not fit the log.
         await self._anchor()
         # (4) Keys for the worker, then (5) its exact sums with noise.
-        columns = needed_columns(priced.domain, asked_columns(priced.question))
-        job = DpJob(
-            parts=await asyncio.to_thread(self._gate.open_parts, ruling.version, frozenset(columns)),
-            asked=DpQuestion(
-                question=priced.question,
-                domain=priced.domain,
-                version=ruling.version.digest,
-                units=priced.units,
-                bounding_key=self._vault.keychain.bounding_key(ruling.version.digest),
-            ),
-        )
+        job = await asyncio.to_thread(self._job, ruling, priced)
         try:
             finished = await self._gate.pool.run(job)
         except SecureError as error:
@@ -164,6 +156,19 @@ class Questions:
         await asyncio.to_thread(self._ledger.attach, reserved, finished.result)
         return msgspec.msgpack.decode(finished.result, type=DpResult), epsilon_of(priced.units, priced.budget.delta)
 
+    def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
+        columns = needed_columns(priced.domain, asked_columns(priced.question))
+        return DpJob(
+            parts=self._gate.open_parts(ruling.version, frozenset(columns)),
+            asked=DpQuestion(
+                question=priced.question,
+                domain=priced.domain,
+                version=ruling.version.digest,
+                units=priced.units,
+                bounding_key=self._vault.keychain.bounding_key(ruling.version.digest),
+            ),
+        )
+
     async def _hand_over(
         self, caller: Caller, ruling: Ruling, priced: Priced, result: DpResult, cost: str, deliver: Deliver
     ) -> None:
@@ -172,7 +177,9 @@ class Questions:
         table = pa.ipc.open_stream(result.stream).read_all()
         fd, seal, _, _ = seal_table(table, caller.public_key, info.encode())
         try:
-            answer = self._message(caller, ruling, priced, result.errors, cost or "0", repeated=not cost)
+            answer = await asyncio.to_thread(
+                self._message, caller, ruling, priced, result.errors, cost or "0", repeated=not cost
+            )
             await deliver(replace(answer, rows=result.rows, seal=seal, info=info), fd)
         finally:
             os.close(fd)
@@ -181,7 +188,7 @@ class Questions:
         bound = bind(priced.question, facts(priced.domain), priced.units)
         await self._set_caps(caller, ruling.view.dataset, priced.budget)
         cost = epsilon_of(priced.units, priced.budget.delta)
-        return self._message(caller, ruling, priced, forecast(bound), cost, repeated=False)
+        return await asyncio.to_thread(self._message, caller, ruling, priced, forecast(bound), cost, repeated=False)
 
     def _message(
         self,
@@ -231,11 +238,9 @@ class Questions:
     async def _anchor(self) -> None:
         # One at a time, so that the last anchor of this broker in the log is its newest.
         async with self._anchoring:
+            head = await asyncio.to_thread(self._ledger.head)
             header = Header(
-                time=self._vault.now(),
-                kind=Kind.LEDGER_ANCHORED,
-                outcome="done",
-                extra={"head": str(self._ledger.head())},
+                time=self._vault.now(), kind=Kind.LEDGER_ANCHORED, outcome="done", extra={"head": str(head)}
             )
             await self._vault.audit.record(header)
 

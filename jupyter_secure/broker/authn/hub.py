@@ -102,6 +102,7 @@ class Hub:
         self._client = SimpleAsyncHTTPClient(force_instance=True, max_clients=AT_ONCE, max_body_size=LARGEST)
         self._known: OrderedDict[bytes, tuple[float, Proved | SecureError]] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Proved | SecureError]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)  # who waits for one is not yet waiting for the Hub
 
     async def introspect(self, token: str) -> Proved:
         """Return whose the token is.
@@ -132,25 +133,31 @@ class Hub:
         return await asyncio.shield(task)  # others wait for it too, when this one is cancelled
 
     async def _ask(self, digest: bytes, token: str) -> Proved | SecureError:
-        asked = self._clock()
-        try:
-            answer = await self._client.fetch(
-                self._url,
-                headers={"Authorization": f"token {token}", "Accept": "application/json"},
-                connect_timeout=PATIENCE,
-                request_timeout=PATIENCE,
-                follow_redirects=False,
-                ssl_options=self._tls,
-                raise_error=False,
-            )
-            found = self._read(answer)
-        except SecureError as error:
-            found = error
-        except Exception as error:  # noqa: BLE001 - whatever a network does, it proves nobody
-            found = UnavailableError(_GONE, detail=f"the Hub: {type(error).__name__}")
+        async with self._places:
+            asked = self._clock()
+            found = await self._found(token)
         if not isinstance(found, UnavailableError):  # the next request asks a Hub that was gone again
             self._remember(digest, asked + FRESH, found)
         return found
+
+    async def _found(self, token: str) -> Proved | SecureError:
+        try:
+            return self._read(await self._fetch(token))
+        except SecureError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - whatever a network does, it proves nobody
+            return UnavailableError(_GONE, detail=f"the Hub: {type(error).__name__}")
+
+    async def _fetch(self, token: str) -> HTTPResponse:
+        return await self._client.fetch(
+            self._url,
+            headers={"Authorization": f"token {token}", "Accept": "application/json"},
+            connect_timeout=PATIENCE,
+            request_timeout=PATIENCE,
+            follow_redirects=False,
+            ssl_options=self._tls,
+            raise_error=False,
+        )
 
     def _read(self, answer: HTTPResponse) -> Proved:
         if answer.code in {401, 403, 404}:

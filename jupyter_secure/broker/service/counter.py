@@ -59,11 +59,11 @@ class Counter:
             case Hello():
                 await reply(await self._hello(caller, request), None)
             case Status():
-                await reply(self._status(caller), None)
+                await reply(await asyncio.to_thread(self._status, caller), None)
             case Catalog():
-                await reply(catalog(self._gate, caller), None)
+                await reply(await asyncio.to_thread(catalog, self._gate, caller), None)
             case Why():
-                await reply(why(self._gate, caller, request), None)
+                await reply(await asyncio.to_thread(why, self._gate, caller, request), None)
             case AskAccess():
                 await reply(await self._access.ask(caller, request), None)
             case Budget():

@@ -1,8 +1,8 @@
 """The desk: answers the relay, one method for each message.
 
 Promises: a ticket or a grant is looked up at each request and roles are those of now; logins, unlocks and kernel starts
-are in the log before they take effect. Blocking work (password hashing, disk) runs in threads, so a slow login holds
-up nobody's load.
+are in the log before they take effect. Blocking work (password hashing, disk, database) runs in threads, so a slow
+login or a database that takes its time holds up nobody's load.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from jupyter_secure.broker.requests.store import Requests
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnlockError
-from jupyter_secure.protocol.grant import GuardReport
+from jupyter_secure.protocol.grant import Grant, GuardReport
 from jupyter_secure.protocol.messages import (
     AccessMessage,
     CloseKernel,
@@ -61,6 +61,7 @@ from jupyter_secure.protocol.messages import (
     Welcome,
     WhoAmI,
 )
+from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
 from .counter import Counter
@@ -217,7 +218,7 @@ class Desk:
 
     async def _who(self, body: WhoAmI) -> Session:
         session = await self.identify.who(body.ticket)
-        return replace(session, principal=self._mfa.dated(session.principal))
+        return replace(session, principal=await asyncio.to_thread(self._mfa.dated, session.principal))
 
     async def _logout(self, body: Logout) -> Done:
         await asyncio.to_thread(self.tickets.logout, body.ticket)
@@ -233,11 +234,11 @@ class Desk:
         return Welcome(grant=grant)
 
     async def _move_kernel(self, body: MoveKernel) -> Welcome:
-        await self.identify.own(self.grants.get(body.grant))
+        await self.identify.own(await asyncio.to_thread(self.grants.get, body.grant))
         return Welcome(grant=await asyncio.to_thread(self.grants.move, body.grant, body.notebook))
 
     async def _close_kernel(self, body: CloseKernel) -> Done:
-        if (held := self.grants.find(body.grant)) is not None:
+        if (held := await asyncio.to_thread(self.grants.find, body.grant)) is not None:
             await self.identify.own(held)
         grant = await asyncio.to_thread(self.grants.close, body.grant)
         if grant is not None:
@@ -247,37 +248,36 @@ class Desk:
         return Done()
 
     async def _caller_of_grant(self, number: str) -> Caller:
-        grant = self.grants.get(number)
-        principal = self._mfa.dated(await self.identify.holder(grant))
-        key = self.grants.public_key(number)
-        approvals, acknowledged = self.requests.standing(principal.name)
-        return Caller(
-            principal=principal,
-            now_ms=self.vault.now(),
-            again=functools.partial(self._caller_of_grant, number),
-            grant=grant,
-            public_key=base64.b64decode(key) if key else b"",
-            approvals=approvals,
-            acknowledged=acknowledged,
-        )
+        grant = await asyncio.to_thread(self.grants.get, number)
+        principal = await self.identify.holder(grant)
+        again = functools.partial(self._caller_of_grant, number)
+        return await asyncio.to_thread(self._caller, principal, again, grant, shown=True)
 
     async def _caller_of_ticket(
         self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage | AccessMessage
     ) -> Caller:
-        principal = (await self._who(WhoAmI(ticket=body.ticket))).principal
+        principal = (await self.identify.who(body.ticket)).principal
         number = getattr(body, "grant", None)
-        grant = self.grants.get(number) if number else None
+        grant = await asyncio.to_thread(self.grants.get, number) if number else None
         if grant is not None and grant.user != principal.name:
             raise InvalidRequestError(detail="somebody else's grant")
         if grant is not None:
             await self.identify.own(grant)
         again = functools.partial(self._caller_of_ticket, body)
+        return await asyncio.to_thread(self._caller, principal, again, grant)
+
+    def _caller(
+        self, principal: Principal, again: Callable[[], Awaitable[Caller]], grant: Grant | None, *, shown: bool = False
+    ) -> Caller:
+        """Read what the records say of whoever asks; `shown`: by a grant, whose kernel's key then counts."""
+        key = self.grants.public_key(grant.id) if grant is not None and shown else None
         approvals, acknowledged = self.requests.standing(principal.name)
         return Caller(
-            principal=principal,
+            principal=self._mfa.dated(principal),
             now_ms=self.vault.now(),
             again=again,
             grant=grant,
+            public_key=base64.b64decode(key) if key else b"",
             approvals=approvals,
             acknowledged=acknowledged,
         )

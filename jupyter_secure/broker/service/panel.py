@@ -55,9 +55,9 @@ class Panel:
         """
         match body:
             case PanelCatalog():
-                return catalog(self._gate, caller)
+                return await asyncio.to_thread(catalog, self._gate, caller)
             case PanelWhy():
-                return why(self._gate, caller, Why(dataset=body.dataset, column=body.column))
+                return await asyncio.to_thread(why, self._gate, caller, Why(dataset=body.dataset, column=body.column))
             case PanelBudget():
                 return BudgetReply(gauges=await self._questions.gauges(caller, None))
             case PanelLog():
