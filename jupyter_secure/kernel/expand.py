@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 
 from jupyter_secure.protocol.sealing import ENCODING, HEX
 
-PIECE = 1 << 15
 # Four characters for each 16-bit half-word as it lies in memory.
-CHARACTERS = np.frombuffer(b"".join(pair.to_bytes(2, "little").hex().encode() for pair in range(1 << 16)), np.uint32)
+CHARACTERS = pa.array(
+    np.frombuffer(b"".join(pair.to_bytes(2, "little").hex().encode() for pair in range(1 << 16)), np.uint32)
+)
 
 
 def shown_type(field: pa.Field) -> pa.DataType:
@@ -51,14 +52,10 @@ def _column(array: pa.Array, shown: pa.DataType) -> pa.Array:
 
 
 def _tokens(array: pa.Array) -> pa.Array:
-    pairs = np.frombuffer(array.buffers()[1], np.uint16)[array.offset * 4 : (array.offset + len(array)) * 4]
-    room = pa.allocate_buffer(16 * len(array))  # from Arrow's pool, whose pages are warm; numpy's would fault
-    text = np.frombuffer(room, np.uint32)
-    for start in range(0, len(pairs), PIECE):  # a piece that stays in the processor's cache
-        # "wrap" never wraps, as every pair has its row; it spares numpy a second buffer.
-        np.take(CHARACTERS, pairs[start : start + PIECE], out=text[start : start + PIECE], mode="wrap")
+    pairs = pa.Array.from_buffers(pa.uint16(), 4 * len(array), [None, array.buffers()[1]], offset=4 * array.offset)
+    text = pc.take(CHARACTERS, pairs, boundscheck=False).buffers()[1]  # every pair has its row
     validity = array.buffers()[0] if array.null_count else None
-    return pa.Array.from_buffers(pa.large_string(), len(array), [validity, _offsets(len(array)), room])
+    return pa.Array.from_buffers(pa.large_string(), len(array), [validity, _offsets(len(array)), text])
 
 
 @functools.lru_cache(2)
