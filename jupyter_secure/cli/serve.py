@@ -21,6 +21,7 @@ from .vault import acting_person
 
 if TYPE_CHECKING:
     from jupyter_secure.broker.authn.identity_provider import Registration
+    from jupyter_secure.broker.authn.passkeys import RelyingParty
 
 PORT = 8490
 SUBJECTS = ("sub", "preferred_username")
@@ -33,6 +34,9 @@ _NOT_REMEMBERED = (
 _EMPTY = "The descriptor of --unlock-fd holds no line with the passphrase."
 _HALF_PROVIDER = (
     "An identity provider needs --oidc-issuer, --oidc-client-id, --oidc-acr, and --url or --oidc-public-url."
+)
+_NO_ORIGIN = (
+    "A passkey's origin is the https:// address of the Hub without a path, for example https://hub.example.org."
 )
 _OPEN_FILE = "The file of --oidc-secret-file must be the broker's own, and nobody else may read it (mode 0600)."
 _NO_LINE = "The file of --oidc-secret-file holds no line with the secret, or cannot be read."
@@ -58,6 +62,11 @@ def add_parser(subparsers: argparse._SubParsersAction, common: argparse.Argument
         choices=[level.value for level in GuardLevel],
         default=GuardLevel.G0.value,
         help="the confinement of kernels that you vouch for; what servers measure counts up to it (default: G0)",
+    )
+    hub.add_argument(
+        "--passkey-origin",
+        metavar="URL",
+        help="the Hub as browsers reach it, such as https://hub.example.org: its pages may ask for passkeys",
     )
     oidc = parser.add_argument_group("an identity provider, whose logins count as a second factor")
     oidc.add_argument("--oidc-issuer", metavar="URL", help="its issuer, exactly as it writes it")
@@ -96,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
         hub_ca=args.hub_ca,
         declared=GuardLevel(args.declared_guard),
         oidc=_registration(args),
+        party=_relying_party(args.passkey_origin),
     )
     return main(settings, lambda vault: _passphrase(args, vault), acting_person())
 
@@ -113,6 +123,17 @@ def _place(args: argparse.Namespace, tls: bool) -> tuple[str, int, str]:
     if (found.scheme == "https") is not tls:
         raise InvalidRequestError(_OTHERWISE)
     return found.hostname, port or PORT, found.path.rstrip("/")
+
+
+def _relying_party(origin: str | None) -> RelyingParty | None:
+    from jupyter_secure.broker.authn.passkeys import RelyingParty
+
+    if origin is None:
+        return None
+    found = urlsplit(origin)
+    if found.scheme != "https" or not found.hostname or found.path.strip("/") or found.query:
+        raise InvalidRequestError(_NO_ORIGIN)
+    return RelyingParty(found.hostname, (f"https://{found.netloc}",))
 
 
 def _registration(args: argparse.Namespace) -> Registration | None:

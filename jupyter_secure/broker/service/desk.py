@@ -22,6 +22,7 @@ from jupyter_secure.broker.authn.accounts import Accounts
 from jupyter_secure.broker.authn.grants import Grants
 from jupyter_secure.broker.authn.limiter import Limiter
 from jupyter_secure.broker.authn.login import Login as LoginDoor
+from jupyter_secure.broker.authn.passkeys import RelyingParty
 from jupyter_secure.broker.authn.tickets import Tickets
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.gate import Gate
@@ -95,6 +96,7 @@ class Desk:
         changed: Changed,
         identify: Identify | None = None,
         provider: str | None = None,
+        party: RelyingParty | None = None,
     ) -> None:
         self.vault = vault
         self.pool = pool
@@ -110,7 +112,7 @@ class Desk:
         policies = Policies(vault)
         gate = Gate(vault, policies, pool)
         questions = Questions(gate, Ledger(vault.engine))
-        self._mfa = Mfa(vault, self.identify.who, changed, provider)
+        self._mfa = Mfa(vault, self.identify.who, changed, provider, party)
         self._access = Access(vault, policies, self.requests, changed)
         self._counter = Counter(gate, questions, self.grants, self._mfa, self._access)
         self._panel = Panel(gate, questions)
@@ -136,14 +138,16 @@ class Desk:
         now: Callable[[], int] = wall_clock,
         identify: Identify | None = None,
         provider: str | None = None,
+        party: RelyingParty | None = None,
     ) -> AsyncIterator[Desk]:
         """Open a vault locked, with warm workers; record start and end.
 
-        Without `identify` people show tickets; `provider` is where browsers begin with the identity provider.
+        Without `identify` people show tickets; `provider` is where browsers begin with the identity provider; `party` is
+        who asks for passkeys, this computer by default.
         """
         pool = WorkerPool()
         with Vault.open_locked(path, now) as vault:
-            desk = cls(vault, pool, changed, identify, provider)
+            desk = cls(vault, pool, changed, identify, provider, party)
             warming = asyncio.create_task(pool.start())
             await vault.audit.record(desk._header(Kind.BROKER_STARTED))
             try:

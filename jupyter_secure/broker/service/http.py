@@ -26,6 +26,7 @@ from tornado.web import Application
 from jupyter_secure.broker.authn.hub import Hub
 from jupyter_secure.broker.authn.identity_provider import CALLBACK, START, IdentityProvider, Registration
 from jupyter_secure.broker.authn.journey import Journeys
+from jupyter_secure.broker.authn.passkeys import RelyingParty
 from jupyter_secure.broker.vault import wall_clock
 from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError, SecureError
 from jupyter_secure.protocol.grant import GuardLevel
@@ -61,6 +62,7 @@ class Settings:
         hub_ca: PEM file of the authority for an `https` Hub; None takes the system's.
         declared: the guard level that counts at most, whatever relays measure.
         oidc: the identity provider whose logins count as a second factor; None offers none.
+        party: the Hub's pages, which may ask for passkeys; None lets nobody but pages of this computer.
     """
 
     vault: str
@@ -72,6 +74,7 @@ class Settings:
     hub_ca: str | None = None
     declared: GuardLevel = GuardLevel.G0
     oidc: Registration | None = None
+    party: RelyingParty | None = None
 
 
 class Nowhere(Door):
@@ -180,7 +183,7 @@ async def opened(settings: Settings, unlock: Any, now: Any = wall_clock) -> Asyn
     identify = HubTokens(hub, settings.declared)
     provider = IdentityProvider(settings.oidc) if settings.oidc else None
     start = settings.oidc.start if settings.oidc else None
-    async with Desk.open(settings.vault, listeners.changed, now, identify, start) as desk:
+    async with Desk.open(settings.vault, listeners.changed, now, identify, start, settings.party) as desk:
         unlock(desk.vault)
         service = Service(desk, hub, listeners, provider)
         service.listen(settings)

@@ -6,6 +6,7 @@ import pytest
 
 from jupyter_secure.cli import serve
 from jupyter_secure.cli.main import main, parser
+from jupyter_secure.protocol.errors import InvalidRequestError
 
 HUB = ("--hub-api", "http://127.0.0.1:8081/hub/api")
 URL = ("--url", "http://127.0.0.1:8490")
@@ -73,3 +74,12 @@ def test_a_client_secret_that_others_can_read_is_refused(capsys, tmp_path):
     assert registration.secret == "a client's secret"
     assert registration.secret not in repr(registration)
     assert registration.callback == "http://127.0.0.1:8490/oidc/callback"
+
+
+def test_the_hubs_pages_may_ask_for_passkeys_once_their_origin_is_named():
+    assert serve._relying_party(None) is None
+    party = serve._relying_party("https://hub.example.org:8443/")
+    assert (party.id, party.origins) == ("hub.example.org", ("https://hub.example.org:8443",))
+    for wrong in ("http://hub.example.org", "https://hub.example.org/hub", "hub.example.org", "https://"):
+        with pytest.raises(InvalidRequestError, match="https:// address of the Hub"):
+            serve._relying_party(wrong)
