@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import data_keys
@@ -50,8 +51,9 @@ class PartWriter:
             cipher = PartCipher(self._kek, self._dataset, self._version, tuple(self._schema.names))
             path = self._create(file)
             written: list[int] = []
+            pages = encodings(following) if following is not None else {}
             settings = {"compression": COMPRESSION, "encryption_properties": cipher.encryption()}
-            with pq.ParquetWriter(path, self._schema, **settings) as out:
+            with pq.ParquetWriter(path, self._schema, **pages, **settings) as out:
                 while following is not None and len(written) < PART_GROUPS:
                     out.write_table(following, row_group_size=GROUP_ROWS)
                     written.append(following.num_rows)
@@ -106,3 +108,28 @@ def row_groups(batches: Iterator[Any], schema: pa.Schema) -> Iterator[Any]:
                 held, rows, size = [], 0, 0
     if held:
         yield pa.Table.from_batches(held, schema)
+
+
+def encodings(group: Any) -> dict[str, Any]:
+    """Return how Arrow is to encode the pages of a part, from its first row group.
+
+    A dictionary only where values repeat: elsewhere it grows too large and is given up half way, which costs both
+    sides. Differences for integers that ascend, as counters do.
+    """
+    repeating = [name for name in group.column_names if _repeats(group.column(name))]
+    ascending = [name for name in group.column_names if name not in repeating and _ascends(group.column(name))]
+    return {"use_dictionary": repeating, "column_encoding": dict.fromkeys(ascending, "DELTA_BINARY_PACKED") or None}
+
+
+def _repeats(column: Any) -> bool:
+    try:
+        return bool(2 * pc.count_distinct(column, mode="all").as_py() <= len(column))
+    except pa.ArrowNotImplementedError:  # a type that Arrow cannot count; a dictionary is its default
+        return True
+
+
+def _ascends(column: Any) -> bool:
+    kind = column.type
+    if not (pa.types.is_integer(kind) and kind.bit_width >= 32) or column.null_count or not len(column):
+        return False
+    return bool(pc.all(pc.less_equal(column.slice(0, len(column) - 1), column.slice(1))).as_py())

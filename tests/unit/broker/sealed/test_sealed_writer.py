@@ -199,3 +199,32 @@ def test_every_kind_of_flat_column_survives(data):
     )
     data.seal(table)
     assert read(data.open(table.column_names)).to_dict(as_series=False) == table.to_pydict()
+
+
+def test_pages_are_encoded_by_what_the_first_row_group_holds():
+    rows = 1000
+    group = pa.table(
+        {
+            "counter": pa.array(range(rows)),
+            "shuffled": pa.array([number * 7919 % 100_003 for number in range(rows)]),
+            "text": pa.array([f"name {number}" for number in range(rows)]),
+            "repeated": pa.array(["F", "M"] * (rows // 2)),
+        }
+    )
+    assert parts.encodings(group) == {
+        "use_dictionary": ["repeated"],
+        "column_encoding": {"counter": "DELTA_BINARY_PACKED"},
+    }
+
+
+def test_integers_that_ascend_only_at_first_come_back_the_same(data, monkeypatch):
+    monkeypatch.setattr(parts, "GROUP_ROWS", 4)
+    columns = {
+        "signed": pa.array([-(2**63), -1, 0, 2**63 - 1, 5, None, -(2**63), 2**63 - 1, 1], pa.int64()),
+        "unsigned": pa.array([0, 1, 2**63, 2**64 - 1, 3, None, 2**64 - 1, 0, 2**63], pa.uint64()),
+        "narrow": pa.array([-(2**31), 0, 1, 2**31 - 1, -(2**31), 2**31 - 1, None, 0, 7], pa.int32()),
+        "small": pa.array([0, 1, 2, 2**32 - 1, 0, 2**32 - 1, None, 0, 7], pa.uint32()),
+    }
+    table = pa.table(columns)
+    data.seal(table)
+    assert read(data.open(table.column_names)).to_dict(as_series=False) == table.to_pydict()
