@@ -142,8 +142,8 @@ class Desk:
     ) -> AsyncIterator[Desk]:
         """Open a vault locked, with warm workers; record start and end.
 
-        Without `identify` people show tickets; `provider` is where browsers begin with the identity provider; `party` is
-        who asks for passkeys, this computer by default.
+        Without `identify` people show tickets; `provider` is where browsers begin with the identity provider; `party`
+        is who asks for passkeys, this computer by default.
         """
         pool = WorkerPool()
         with Vault.open_locked(path, now) as vault:
