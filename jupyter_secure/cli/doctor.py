@@ -1,6 +1,7 @@
 """`jupyter secure doctor`: how well this computer can confine a kernel, measured now; why not better; what to do.
 
-Exit status 0 if kernels start here under the default rule (G2 or better), 1 if they do not.
+Exit status 0 if kernels start here under the default rule (G2 or better), 1 if they do not. With `--hub` it looks at a
+Hub's broker instead (`doctor_hub`).
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from jupyter_secure.guard.plan import Stack
 from jupyter_secure.protocol.errors import GuardError
 from jupyter_secure.protocol.grant import GuardLevel
 
-MEANINGS = {
-    GuardLevel.G3: "kernels get files, processes and a network of their own, and a filter on system calls",
-    GuardLevel.G2: "kernels are held back from files, network and other processes by Landlock and a filter",
-    GuardLevel.G1: "kernels are held back only in part",
-    GuardLevel.G0: "kernels are not confined",
-}
+from . import doctor_hub
+from .guard_levels import MEANINGS
+
 PROVISIONER = "jupyter_secure.guard.provisioner:GuardProvisioner"
 
 
 def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("doctor", parents=[common], help="what this computer can enforce, and why not more")
+    doctor_hub.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; return the exit status."""
+    if args.hub:
+        return doctor_hub.run(args)
     found = examine()
     if args.json:
         print(json.dumps(found, indent=2))

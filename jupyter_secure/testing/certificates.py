@@ -13,10 +13,11 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """An authority in a folder; `path` is its own certificate."""
+    """An authority in a folder; `path` is its own certificate. It and what it issues end after so many days."""
 
-    def __init__(self, folder: Path, name: str = "authority") -> None:
+    def __init__(self, folder: Path, name: str = "authority", days: float = 30) -> None:
         self._folder = folder
+        self._ends = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = {"digital_signature": True, "key_cert_sign": True, "crl_sign": True}
@@ -54,15 +55,15 @@ class Authority:
         return cert_path, key_path
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = dt.datetime.now(dt.UTC)
+        began = min(dt.datetime.now(dt.UTC), self._ends) - dt.timedelta(minutes=5)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(minutes=5))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_before(began)
+            .not_valid_after(self._ends)
         )
 
 

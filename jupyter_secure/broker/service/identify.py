@@ -33,9 +33,11 @@ class Identify(Protocol):
 
     Attributes:
         logins: whether people log in, out and unlock here, with messages of their own.
+        declared: the guard level that counts at most, whatever relays measure.
     """
 
     logins: bool
+    declared: GuardLevel
 
     def admit(self, connection: Connection, user: str) -> object:
         """Say inside a transaction whether a person may hold a grant.
@@ -81,6 +83,7 @@ class LocalTickets:
     """Accounts and tickets of this vault; the relay is the server that started the broker."""
 
     logins = True
+    declared = GuardLevel.G4
 
     def __init__(self, engine: Engine, now: Callable[[], int]) -> None:
         self._accounts = Accounts(engine, now)
@@ -122,7 +125,7 @@ class HubTokens:
 
     def __init__(self, hub: Hub, declared: GuardLevel = GuardLevel.G0) -> None:
         self._hub = hub
-        self._declared = declared
+        self.declared = declared
 
     def admit(self, connection: Connection, user: str) -> None:
         """Admit everybody: the Hub is asked at each request."""
@@ -155,11 +158,11 @@ class HubTokens:
 
     def believed(self, guard: GuardReport) -> GuardReport:
         """Return the measurement, at most as high as declared."""
-        if self._declared.reaches(guard.level):
+        if self.declared.reaches(guard.level):
             return guard
         told: dict[str, Any] = {name: getattr(guard, name) for name in ("layers", "canaries", "outside")}
-        missing = (*guard.missing, _DECLARED.format(level=self._declared))
-        return GuardReport(level=self._declared, missing=missing, **told)
+        missing = (*guard.missing, _DECLARED.format(level=self.declared))
+        return GuardReport(level=self.declared, missing=missing, **told)
 
     async def _proved(self) -> tuple[Proved, Principal]:
         proved = await self._hub.introspect(presented())

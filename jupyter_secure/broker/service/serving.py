@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from jupyter_secure.broker.authn.hub import Hub
 from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.protocol.grant import GuardLevel
 
 from .desk import Desk
 from .listeners import Listeners
@@ -37,6 +38,11 @@ class Serving:
         self._under_way: Counter[str] = Counter()
         self._ready: tuple[float, dict[str, bool]] = (0.0, {})
         self._looking = asyncio.Lock()
+
+    @property
+    def declared(self) -> GuardLevel:
+        """The guard level that counts at most."""
+        return self.desk.identify.declared
 
     @property
     def under_way(self) -> int:

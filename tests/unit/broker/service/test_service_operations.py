@@ -35,13 +35,13 @@ async def get(deployment, path):
 async def test_health_and_readiness(deployment, monkeypatch):
     monkeypatch.setattr("jupyter_secure.broker.service.serving.READY_FOR", 0.0)
     async with deployment.service() as service:
-        assert await get(deployment, "/health") == (200, {})
+        assert await get(deployment, "/health") == (200, {"declared_guard": "G2"})
         assert await get(deployment, "/ready") == (200, {"vault": True, "database": True, "serving": True})
         service.desk.vault.keychain.lock()
         assert await get(deployment, "/ready") == (503, {"vault": False, "database": True, "serving": True})
         monkeypatch.setattr("jupyter_secure.broker.service.serving.transaction", _no_database)
         assert (await get(deployment, "/ready"))[1]["database"] is False
-        assert await get(deployment, "/health") == (200, {})
+        assert await get(deployment, "/health") == (200, {"declared_guard": "G2"})
 
 
 def _no_database(_engine):
