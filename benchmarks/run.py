@@ -13,16 +13,18 @@ import pathlib
 import sys
 
 BENCHMARKS = ("sealed_read", "masked_load", "first_load", "dp_count", "kernel_start")
+HUB = ("hub_load", "hub_revoke", "hub_masked_load")  # each takes a minute and more, and needs PostgreSQL's programs
 ROOT = pathlib.Path(__file__).parents[1]
 
 
 def main() -> int:
-    """Run the named benchmarks, or all."""
+    """Run the named benchmarks, or all but the Hub's."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=BENCHMARKS, help=f"of {', '.join(BENCHMARKS)}")
-    names = parser.parse_args().names
+    parser.add_argument("names", nargs="*", help=f"of {', '.join((*BENCHMARKS, *HUB))}")
+    parser.add_argument("--hub", action="store_true", help=f"run {', '.join(HUB)}")
+    args = parser.parse_args()
     figures = []
-    for name in names:
+    for name in args.names or (HUB if args.hub else BENCHMARKS):
         figures += importlib.import_module(f"benchmarks.{name}").measure()
         print(f"{name}: {figures[-1]['value']:.4g} {figures[-1]['unit']}", flush=True)
     target = ROOT / "build" / "bench.json"

@@ -137,7 +137,7 @@ async def suffer(served):
     ended, workers = asyncio.Event(), set()
     tasks = [asyncio.create_task(person.work(ended)) for person in people]
     for _ in range(KILLS):
-        await asyncio.sleep(random.uniform(0.05, 1.2))
+        await asyncio.sleep(random.uniform(0.05, 0.8))
         workers.update(served.processes()[1:])
         await asyncio.to_thread(served.kill)
         await asyncio.to_thread(served.start)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import ssl
 import time
@@ -196,6 +197,7 @@ async def opened(settings: Settings, unlock: Any, now: Any = wall_clock) -> Asyn
 def main(settings: Settings, passphrase: Callable[[str], str], personal: Personal) -> int:
     """Serve until a signal; return the exit status. `passphrase` is asked for once, with the vault's id."""
     harden()
+    allow_descriptors()
     journal.begin()
     try:
         asyncio.run(serve(settings, lambda vault: vault.unlock(passphrase(vault.id), personal)))
@@ -203,6 +205,12 @@ def main(settings: Settings, passphrase: Callable[[str], str], personal: Persona
         LOG.critical("%s %s", error.public, error.detail)
         return 1
     return 0
+
+
+def allow_descriptors() -> None:
+    """Let the process have as many descriptors as it may: systems give 1024, and each relay holds one or more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def serve(settings: Settings, unlock: Any) -> None:

@@ -4,8 +4,9 @@ Promises: one job at a time in each worker; a worker that crashes, hangs or is c
 job fails with an error of our family; after `close` no process is left. A plan with keys is sent over the worker's
 private socket and nowhere else.
 
-Steps of `open`: make a pipe -> wait for an idle worker -> send the job with the writing end -> wait for the seal ->
-hand out the reading end; the rest of the job goes on beside. `ViewStream.finished` gives its outcome.
+Steps of `open`: wait for an idle worker -> make a pipe -> send the job with the writing end -> wait for the seal ->
+hand out the reading end; the rest of the job goes on beside. `ViewStream.finished` gives its outcome. Who waits for a
+worker holds no descriptor, so a crowd does not run out of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from jupyter_secure.protocol.errors import FAMILY, CancelledError, SecureError, UnavailableError
@@ -121,6 +122,44 @@ class ViewStream:
         self.handed_over()
 
 
+class _Outlet:
+    """The pipe of a view, made when there is a worker to write into it.
+
+    Attributes:
+        seal: what opens the stream, once the worker has begun.
+    """
+
+    def __init__(self) -> None:
+        self.seal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._reading: int | None = None
+        self._closed = False
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[tuple[int]]:
+        """Give the end that the worker writes into, for as long as it takes to send it."""
+        if self._closed:
+            raise CancelledError(detail="nobody waits for the view any more")
+        self._reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):  # more than this user may have: the default size works too
+                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
+            yield (writing,)
+        finally:
+            os.close(writing)
+
+    def handed_out(self) -> int:
+        """Return the end to read from; it is then the caller's to close."""
+        assert self._reading is not None
+        reading, self._reading = self._reading, None
+        return reading
+
+    def close(self) -> None:
+        """Close the end to read from, if nobody has it."""
+        self._closed = True
+        if self._reading is not None:
+            os.close(self.handed_out())
+
+
 class WorkerPool:
     """A fixed number of warm workers.
 
@@ -158,20 +197,17 @@ class WorkerPool:
         Raises:
             SecureError: nothing was made; the class says why.
         """
-        reading, writing = os.pipe2(os.O_CLOEXEC)
-        with contextlib.suppress(OSError):  # more than this user may have: the default size works too
-            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
-        begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        task = self._spawn(self._work(plan, writing, progress, begun))
+        outlet = _Outlet()
+        task = self._spawn(self._work(plan, progress, outlet))
         try:
-            both: set[asyncio.Future[Any]] = {task, begun}
+            both: set[asyncio.Future[Any]] = {task, outlet.seal}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if begun.done():
-                return ViewStream(reading, begun.result(), task)
+            if outlet.seal.done():
+                return ViewStream(outlet.handed_out(), outlet.seal.result(), task)
             await _outcome(task)
             raise SecureError(detail="the worker finished without a stream")  # noqa: TRY301 - closed below, as any
         except BaseException:
-            os.close(reading)
+            outlet.close()
             task.cancel()
             raise
 
@@ -181,7 +217,7 @@ class WorkerPool:
         Raises:
             SecureError: it failed; the class says why.
         """
-        return await _outcome(self._spawn(self._work(job, None, progress, None)))
+        return await _outcome(self._spawn(self._work(job, progress, None)))
 
     async def close(self) -> None:
         """Kill every worker; jobs under way fail."""
@@ -203,27 +239,20 @@ class WorkerPool:
         if not task.cancelled():
             task.exception()  # seen: whoever wants the outcome awaits the stream
 
-    async def _work(
-        self, job: Noun, out: int | None, progress: Progressed | None, begun: asyncio.Future[str] | None
-    ) -> Finished:
+    async def _work(self, job: Noun, progress: Progressed | None, outlet: _Outlet | None) -> Finished:
         process = None
         try:
             process = await self._take()
-            await process.channel.send(job, () if out is None else (out,))
-            if out is not None:
-                os.close(out)
-                out = None
+            with outlet.opened() if outlet else contextlib.nullcontext(()) as fds:
+                await process.channel.send(job, fds)
             async with asyncio.timeout(self._timeout):
-                reply = await self._follow(process, progress, begun)
+                reply = await self._follow(process, progress, outlet)
         except BaseException as error:
             if process:
                 self._replace(process)
             if isinstance(error, TimeoutError):
                 raise CancelledError("That took longer than permitted and was stopped. Ask for less.") from None
             raise
-        finally:
-            if out is not None:
-                os.close(out)
         self._idle.put_nowait(process)
         if isinstance(reply, Failed):
             raise FAMILY.get(reply.code, SecureError)(detail=f"worker: {reply.kind}")
@@ -245,14 +274,14 @@ class WorkerPool:
             raise UnavailableError("All workers are busy. Run the cell again in a moment.") from None
 
     async def _follow(
-        self, process: _Process, progress: Progressed | None, begun: asyncio.Future[str] | None
+        self, process: _Process, progress: Progressed | None, outlet: _Outlet | None
     ) -> Finished | Failed:
         while True:
             async with asyncio.timeout(self._stall):
                 reply = await process.receive()
             match reply:
-                case Begun() if begun and not begun.done():
-                    begun.set_result(reply.seal)
+                case Begun() if outlet and not outlet.seal.done():
+                    outlet.seal.set_result(reply.seal)
                 case Working() if progress:
                     progress(reply.rows)
                 case Finished() | Failed():

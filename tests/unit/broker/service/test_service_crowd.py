@@ -1,6 +1,7 @@
 """What lets many people be served at once: nothing blocks the event loop, and waiting is not counted as silence."""
 
 import asyncio
+import resource
 import threading
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from sqlalchemy import event
 
 from jupyter_secure.broker.authn import hub as authn_hub
 from jupyter_secure.broker.authn.hub import Hub
+from jupyter_secure.broker.service.http import allow_descriptors
 from jupyter_secure.broker.vault import wall_clock
 from jupyter_secure.protocol.messages import (
     Budget,
@@ -125,3 +127,13 @@ async def test_a_place_in_the_queue_to_a_slow_hub_is_not_the_silence_of_the_hub(
     finally:
         hub.close()
         await api.stop()
+
+
+def test_a_service_may_have_as_many_descriptors_as_its_user():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        allow_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

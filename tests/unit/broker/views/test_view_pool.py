@@ -321,3 +321,17 @@ async def test_a_worker_ends_when_its_socket_closes():
         process.channel.close()
         await until(lambda: process.process.poll() is not None)
         assert process.process.returncode == 0
+
+
+async def test_who_waits_for_a_worker_holds_no_descriptor(tmp_path, key):
+    async with workers() as pool:
+        wanted = plan(tmp_path, TABLE, TREATMENTS, key.public_bytes)
+        first = await pool.open(wanted)
+        before = descriptors(os.getpid())
+        waiting = [asyncio.create_task(pool.open(wanted)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        assert len(descriptors(os.getpid())) == len(before)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await first.cancel()
