@@ -79,11 +79,15 @@ class Https:
                 stream.set_close_callback(lambda: None)  # only with one does a stream notice that the far side has gone
                 self._idle.append((time.monotonic(), stream))
 
-    def close(self) -> None:
-        """Close what is idle."""
+    def forget(self) -> None:
+        """Close what is idle, so that the next exchange connects anew."""
         for _, stream in self._idle:
             stream.close()
         self._idle.clear()
+
+    def close(self) -> None:
+        """Close everything."""
+        self.forget()
         self._client.close()
 
     async def _connected(self) -> IOStream:

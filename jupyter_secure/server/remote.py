@@ -6,6 +6,8 @@ closes its connection, which ends it at the broker; a broker that went and came 
 grants live in its store.
 
 Deliberately absent: a second try. A question may have been paid for, so whether to ask again is the person's business.
+The one exception is a broker that refuses before it looks because it is being stopped: another may stand behind the
+same address by then.
 """
 
 from __future__ import annotations
@@ -145,7 +147,11 @@ class Remote:
         try:
             message = _encoder.encode(ToBroker(id=exchange.number, body=body))
             headers = {"Authorization": f"token {self._token}", "Content-Type": "application/json", "Accept": MEDIA}
-            await self._https.exchange("POST", "/v1/ask", headers, message, exchange.take)
+            try:
+                await self._https.exchange("POST", "/v1/ask", headers, message, exchange.take)
+            except _NotTakenError:
+                self._https.forget()
+                await self._https.exchange("POST", "/v1/ask", headers, message, exchange.take)
             exchange.fail(UnavailableError(detail="the broker's answer has no end"))
         except SecureError as error:
             exchange.fail(error)
@@ -185,6 +191,10 @@ class Remote:
         if self._connected:
             self._log.warning("The broker cannot be reached (%s). Trying again.", getattr(error, "public", "silence"))
             self._changed()
+
+
+class _NotTakenError(UnavailableError):
+    """Refused before anybody looked at it, as by a broker that is being stopped."""
 
 
 class _Exchange:
@@ -270,7 +280,8 @@ def _require_ours(status: int, media: str, piece: bytes) -> None:
     with contextlib.suppress(msgspec.DecodeError):
         told = msgspec.json.decode(piece)
         if isinstance(told, dict) and set(told) == {"code", "public"} and told["code"] in FAMILY:
-            raise FAMILY[told["code"]](str(told["public"])[:500])
+            kind = FAMILY[told["code"]]
+            raise (_NotTakenError if kind is UnavailableError else kind)(str(told["public"])[:500])
     raise UnavailableError(detail=f"an answer of another kind, status {status}")
 
 
