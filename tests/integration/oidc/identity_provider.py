@@ -30,11 +30,11 @@ class IdentityProvider:
         self._process.stdout.close()
 
 
-def client(name, callback, **registered):
+def client(name, *callbacks, **registered):
     """Return the registration of a public client."""
     return {
         "client_id": name,
-        "redirect_uris": [callback],
+        "redirect_uris": callbacks,
         "response_types": ["code"],
         "grant_types": ["authorization_code"],
         "token_endpoint_auth_method": "none",

@@ -16,6 +16,7 @@ from jupyter_secure.protocol.messages import Load, MfaChallenge, MfaState, StepU
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.testing.deployment import Deployment
 from jupyter_secure.testing.world import World
+from tests.integration.browser import chromium
 from tests.integration.oidc.identity_provider import MFA, PASSWORD, IdentityProvider, asked, client, log_in
 from tests.integration.server_process import free_port
 
@@ -96,7 +97,9 @@ def started(port):
     callback = f"https://localhost:{port}/oidc/callback"
     confidential = {"client_secret": SECRET, "token_endpoint_auth_method": "client_secret_basic"}
     return IdentityProvider(
-        client("broker", callback), client("other", callback), client("secretive", callback, **confidential)
+        client("broker", callback, callback.replace("localhost", "127.0.0.1")),
+        client("other", callback),
+        client("secretive", callback, **confidential),
     )
 
 
@@ -286,6 +289,31 @@ async def test_the_cookie_is_for_the_two_doors_alone(organisation):
         name, *attributes = answer.headers["Set-Cookie"].split("; ")
         assert name.startswith("__Secure-")
         assert {"Path=/oidc", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=300"} <= set(attributes)
+
+
+def browse(address, name):
+    """Follow the panel's link in Chromium, log in, and return what stands on the page in the end."""
+    with chromium() as browser, contextlib.closing(browser.new_context(ignore_https_errors=True)) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.get_by_label("Name").fill(name)
+        page.get_by_role("button", name="Log in with a second factor").click()
+        page.wait_for_url("**/oidc/callback?**")
+        return page.get_by_role("heading").inner_text(), page.get_by_role("paragraph").inner_text(), context.cookies()
+
+
+async def test_a_real_browser_goes_to_the_provider_of_another_site_and_comes_back(organisation):
+    organisation.public = organisation.public.replace("localhost", "127.0.0.1")  # the provider is at localhost
+    async with organisation.service() as it:
+        challenge = await it.refused()
+        link = f"{(await it.ask(MfaState)).provider}?challenge={challenge}"
+        assert link.startswith("https://127.0.0.1")
+        title, told, _ = await asyncio.to_thread(browse, link, "mallory")
+        assert (title, "as somebody else" in told) == ("Not verified", True)
+        title, told, cookies = await asyncio.to_thread(browse, link, "ann")
+        assert (title, "You permitted patients as raw to study.ipynb." in told) == ("Verified", True)
+        assert not [cookie for cookie in cookies if "journey" in cookie["name"]]
+        assert (await it.kernel.load(LOAD)).num_rows == 2
 
 
 async def test_without_a_provider_there_is_no_door_and_no_link(organisation):
