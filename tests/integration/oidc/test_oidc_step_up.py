@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from urllib.parse import urlencode
 
 import pyarrow as pa
@@ -9,12 +10,14 @@ import pytest
 import requests
 
 from jupyter_secure.broker.authn.identity_provider import Registration
+from jupyter_secure.broker.service.http import Settings, opened
 from jupyter_secure.broker.vault import wall_clock
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import StepUpError
 from jupyter_secure.protocol.messages import Load, MfaChallenge, MfaState, StepUp
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.testing.deployment import Deployment
+from jupyter_secure.testing.sealed_data import PASSPHRASE
 from jupyter_secure.testing.world import World
 from tests.integration.browser import chromium
 from tests.integration.oidc.identity_provider import MFA, PASSWORD, IdentityProvider, asked, client, log_in
@@ -116,7 +119,13 @@ def provider(port):
 
 @pytest.fixture
 async def organisation(tmp_path, provider, port):
-    with World(tmp_path, wall_clock) as world:
+    async with organised(tmp_path, provider, port) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def organised(tmp_path, provider, port, database_url=None):
+    with World(tmp_path, wall_clock, database_url) as world:
         world.seal(pa.table({"age": [1, 2]}), tags={"age": Tag.QUASI})
         world.apply(POLICY)
         async with Deployment(world, tmp_path) as deployment:
@@ -313,6 +322,19 @@ async def test_a_real_browser_goes_to_the_provider_of_another_site_and_comes_bac
         title, told, cookies = await asyncio.to_thread(browse, link, "ann")
         assert (title, "You permitted patients as raw to study.ipynb." in told) == ("Verified", True)
         assert not [cookie for cookie in cookies if "journey" in cookie["name"]]
+        assert (await it.kernel.load(LOAD)).num_rows == 2
+
+
+async def test_another_broker_on_the_same_database_takes_the_way_back(tmp_path, provider, port, postgres_url):
+    async with organised(tmp_path, provider, port, postgres_url) as organisation, organisation.service() as it:
+        copy = shutil.copytree(it.deployment.world.path, tmp_path / "copy")
+        registration = Registration(provider.issuer, "broker", (MFA,), it.public)
+        settings = Settings(str(copy), it.deployment.hub.url, certificate=it.deployment.certificate, oidc=registration)
+        async with opened(settings, lambda vault: vault.unlock(PASSPHRASE)) as other:
+            back = await asyncio.to_thread(log_in, await it.begin(await it.refused()), name="ann")
+            page = await it.get(back.replace(f":{port}/", f":{other.port}/"))
+            assert page.status_code == 200, page.text
+            assert (await it.get(back)).status_code == 403  # and it is over for all of them
         assert (await it.kernel.load(LOAD)).num_rows == 2
 
 
