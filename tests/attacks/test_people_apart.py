@@ -39,7 +39,7 @@ datasets = ["patients"]
 view = "raw"
 when = { guard = "G3" }
 """
-SECRETS = {"ticket", "password", "passphrase"}
+SECRETS = {"ticket", "password", "passphrase", "secret", "recovery", "options", "code", "assertion"}
 MESSAGES = {*typing.get_args(RelayRequest), *typing.get_args(RelayReply)}
 
 
