@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from jupyter_secure.broker.keys.keychain import Purpose
+from jupyter_secure.broker.keys.keychain import SINGLE, Purpose
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import LockedError
@@ -33,7 +33,7 @@ def test_a_copied_vault_holds_no_key_and_no_passphrase_in_clear(vault):
     content = everything(vault)
     keys = [
         vault.keychain._open(Purpose.DATASET, "patients"),
-        *(vault.keychain._open(purpose, "") for purpose in Purpose if purpose is not Purpose.DATASET),
+        *(vault.keychain._open(purpose, "") for purpose in SINGLE),
         vault.keychain._provider._root,
     ]
     for key in keys:

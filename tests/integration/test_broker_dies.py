@@ -75,6 +75,8 @@ def test_a_load_that_loses_its_broker_shows_nothing_and_can_be_repeated(server):
 
 
 def test_the_vault_is_unlocked_by_typing_the_passphrase(folder):
+    for place in ("root", "home"):
+        (folder / place).mkdir(exist_ok=True)
     command = [
         *("-P", "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={free_port()}"),
         *(f"--ServerApp.root_dir={folder / 'root'}", f"--SecureApp.vault={folder / 'vault'}"),
