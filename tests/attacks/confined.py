@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -38,11 +39,12 @@ def as_person(command):
     by an empty folder which holds the interpreter and nothing else.
     """
     base = os.path.realpath(sys.base_prefix)
+    home = pwd.getpwuid(0).pw_dir
     steps = []
-    if base.startswith("/root/"):
+    if base.startswith(f"{home}/"):
         steps = [
             f"keep=$(mktemp -d) && mount --bind {base} $keep",
-            "mount -t tmpfs -o mode=755 tmpfs /root",
+            f"mount -t tmpfs -o mode=755 tmpfs {home}",
             f"mkdir -p {base} && mount --move $keep {base} && rmdir $keep",
         ]
     drop = f"exec setpriv --reuid {UID} --regid {UID} --clear-groups --inh-caps=-all --bounding-set=-all"

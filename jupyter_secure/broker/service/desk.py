@@ -174,7 +174,7 @@ class Desk:
             try:
                 await self._counter.answer(caller, body.request, reply)
             finally:
-                if not isinstance(body.request, StepUp):  # asked every second; a proof tells by itself
+                if not isinstance(body.request, StepUp):  # a proof tells by itself
                     await self._changed(notebook, caller.principal.name)
         elif isinstance(body, LOGINS) and not self.identify.logins:
             raise InvalidRequestError(_ON_A_HUB)

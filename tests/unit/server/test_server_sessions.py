@@ -93,7 +93,7 @@ def attach(sessions):
         ends.append(theirs)
         token = NOTEBOOK.set(notebook)
         try:
-            KernelHost(("/vault",), "/root", sessions).attach(kernel, ours, REPORT, "/root/a.ipynb")
+            KernelHost(("/vault",), "/srv/notebooks", sessions).attach(kernel, ours, REPORT, "/srv/notebooks/a.ipynb")
         finally:
             NOTEBOOK.reset(token)
             ours.close()  # as the guard does in the end; the relay must not notice
