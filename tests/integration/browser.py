@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -71,6 +71,14 @@ def open_notebook(opened: Page, server: str, token: str, path: str, *, wait: flo
     opened.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=wait * 1000)
 
 
+def log_in(opened: Page, url: str, name: str, password: str) -> None:
+    """Open an address of the server and answer its login form."""
+    opened.goto(url)
+    opened.get_by_label("Name").fill(name)
+    opened.get_by_label("Password").fill(password)
+    opened.get_by_label("Password").press("Enter")
+
+
 def open_panel(opened: Page) -> None:
     """Show the sidebar the way a person does, by its tab."""
     tab = opened.locator('.jp-SideBar [data-id="jupyter-secure"]')
@@ -78,3 +86,13 @@ def open_panel(opened: Page) -> None:
     if tab.get_attribute("aria-selected") != "true":
         tab.click()
     opened.get_by_role("region", name="Secure Data").wait_for()
+
+
+def take_focus(wanted: Locator, *, tries: int = 40) -> None:
+    """Focus an element and see that it stays so: JupyterLab gives the focus back to the notebook when a menu closes."""
+    for _ in range(tries):
+        wanted.focus()
+        wanted.page.wait_for_timeout(250)
+        if wanted.evaluate("node => node === document.activeElement"):
+            return
+    raise AssertionError("something else takes the focus away")

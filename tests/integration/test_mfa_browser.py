@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,7 +12,7 @@ from jupyter_secure.cli import demo
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.testing.device import App
 from tests.integration import demo_server
-from tests.integration.browser import chromium, open_panel, page
+from tests.integration.browser import chromium, log_in, open_panel, page, take_focus
 from tests.integration.requests_server import NOTEBOOK
 from tests.integration.server_process import Browser, Server
 from tests.integration.test_panel_browser import CONTRAST, choose_theme, panel, run_cell
@@ -59,25 +60,20 @@ def browser():
 @pytest.fixture
 def lab(server, browser):
     """Return a function that opens a person's notebook and shows the sidebar."""
-    contexts = []
+    with ExitStack() as pages:
 
-    def open_as(name, host="localhost"):
-        context = page(browser, width=1500, height=1400)
-        shown = context.__enter__()
-        contexts.append(context)
-        shown.goto(f"{server.url.replace('127.0.0.1', host)}/lab/tree/{name}.ipynb?reset")
-        shown.get_by_label("Name").fill(name)
-        shown.get_by_label("Password").fill(demo.password(name))
-        shown.keyboard.press("Enter")
-        shown.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-        open_panel(shown)
-        panel(shown).get_by_text("G3", exact=True).first.wait_for(timeout=60_000)
-        panel(shown).get_by_text(re.compile("^Second factor:")).click()
-        return shown
+        def open_as(name, host="localhost"):
+            shown = pages.enter_context(page(browser, width=1500, height=1400))
+            log_in(
+                shown, f"{server.url.replace('127.0.0.1', host)}/lab/tree/{name}.ipynb?reset", name, demo.password(name)
+            )
+            shown.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+            open_panel(shown)
+            panel(shown).get_by_text("G3", exact=True).first.wait_for(timeout=60_000)
+            panel(shown).get_by_text(re.compile("^Second factor:")).click()
+            return shown
 
-    yield open_as
-    for context in contexts:
-        context.__exit__(None, None, None)
+        yield open_as
 
 
 def now():
@@ -218,13 +214,13 @@ def test_enrolling_is_read_in_both_themes_and_done_by_keyboard(lab, theme):
     shown = lab("officer")
     choose_theme(shown, theme)
     add = panel(shown).get_by_role("button", name="Add an app for codes")
-    add.focus()
+    take_focus(add)
     shown.keyboard.press("Enter")
     field = panel(shown).get_by_label("The code that the app shows now")
     field.wait_for(timeout=30_000)
     shown.wait_for_timeout(1000)
     assert min(ratio for _, ratio in shown.evaluate(CONTRAST)) >= 3.0
-    field.focus()
+    take_focus(field)
     reached = []
     for _ in range(3):
         shown.keyboard.press("Tab")

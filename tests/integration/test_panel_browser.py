@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import signal
+from contextlib import ExitStack
 
 import pytest
 
 from jupyter_secure.cli import demo
 from tests.integration import demo_server
-from tests.integration.browser import chromium, open_panel, page
+from tests.integration.browser import chromium, log_in, open_panel, page, take_focus
 from tests.integration.demo_server import NOTEBOOK
 
 pytestmark = pytest.mark.slow
@@ -36,23 +37,21 @@ def browser():
 @pytest.fixture
 def lab(server, browser):
     """Return a function that opens a notebook as a person and shows the sidebar."""
-    pages = []
+    with ExitStack() as pages:
 
-    def open_as(name, path=NOTEBOOK, **options):
-        context = page(browser, width=1500, height=1400, **options)
-        shown = context.__enter__()
-        pages.append((context, shown))
-        shown.goto(f"{server.url.replace('127.0.0.1', 'localhost')}/lab/tree/{path}?reset")
-        shown.get_by_label("Name").fill(name)
-        shown.get_by_label("Password").fill(demo.password(name))
-        shown.keyboard.press("Enter")
-        shown.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-        open_panel(shown)
-        return shown
+        def open_as(name, path=NOTEBOOK, **options):
+            shown = pages.enter_context(page(browser, width=1500, height=1400, **options))
+            log_in(
+                shown,
+                f"{server.url.replace('127.0.0.1', 'localhost')}/lab/tree/{path}?reset",
+                name,
+                demo.password(name),
+            )
+            shown.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+            open_panel(shown)
+            return shown
 
-    yield open_as
-    for context, _ in pages:
-        context.__exit__(None, None, None)
+        yield open_as
 
 
 def run_all(shown):
@@ -139,7 +138,7 @@ def test_a_locked_vault_is_unlocked_in_the_sidebar(lab, server):
 def test_every_control_is_reached_by_keyboard(lab):
     shown = lab("scientist")
     panel(shown).get_by_text(re.compile("1,629 rows")).wait_for(timeout=30_000)
-    panel(shown).get_by_role("button", name="Refresh Secure Data").focus()
+    take_focus(panel(shown).get_by_role("button", name="Refresh Secure Data"))
     reached = set()
     for _ in range(60):
         shown.keyboard.press("Tab")

@@ -1,12 +1,13 @@
 """Asking and approving in two sidebars at once, in a real Chromium: the scientist's and the steward's."""
 
 import re
+from contextlib import ExitStack
 
 import pytest
 
 from jupyter_secure.cli import demo
 from tests.integration import demo_server, requests_server
-from tests.integration.browser import chromium, open_panel, page
+from tests.integration.browser import chromium, log_in, open_panel, page
 from tests.integration.requests_server import LOAD, TERMS
 
 pytestmark = pytest.mark.slow
@@ -33,23 +34,21 @@ def browser():
 @pytest.fixture
 def lab(server, browser):
     """Return a function that opens a notebook as a person, in a context of its own, and shows the sidebar."""
-    pages = []
+    with ExitStack() as pages:
 
-    def open_as(name, path="study.ipynb"):
-        context = page(browser, width=1500, height=1400)
-        shown = context.__enter__()
-        pages.append((context, shown))
-        shown.goto(f"{server.url.replace('127.0.0.1', 'localhost')}/lab{f'/tree/{path}' if path else ''}?reset")
-        shown.get_by_label("Name").fill(name)
-        shown.get_by_label("Password").fill(demo.password(name))
-        shown.keyboard.press("Enter")
-        shown.locator(".jp-Notebook .jp-Cell" if path else ".jp-Launcher").first.wait_for(timeout=60_000)
-        open_panel(shown)
-        return shown
+        def open_as(name, path="study.ipynb"):
+            shown = pages.enter_context(page(browser, width=1500, height=1400))
+            log_in(
+                shown,
+                f"{server.url.replace('127.0.0.1', 'localhost')}/lab{f'/tree/{path}' if path else ''}?reset",
+                name,
+                demo.password(name),
+            )
+            shown.locator(".jp-Notebook .jp-Cell" if path else ".jp-Launcher").first.wait_for(timeout=60_000)
+            open_panel(shown)
+            return shown
 
-    yield open_as
-    for context, _ in pages:
-        context.__exit__(None, None, None)
+        yield open_as
 
 
 def panel(shown):
