@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.paired import pairs, ratio_figure, time_figure
 from benchmarks.sealed_read import people
-from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
+from jupyter_secure.broker.views.plan import Part, ViewPlan, keyed, needed
 from jupyter_secure.broker.views.pool import WorkerPool
-from jupyter_secure.protocol.view import ColumnView, Generalize, Keep, Pseudonym, Redact, Suppress
+from jupyter_secure.protocol.treatment import Generalize, Keep, Pseudonym, Redact, Suppress
+from jupyter_secure.protocol.view import ColumnView
 from jupyter_secure.testing.sealed_data import SealedData
 
 ROUNDS = 11
@@ -91,7 +92,7 @@ def _plan(data: SealedData, names: list[str], recipient: bytes) -> ViewPlan:
         recipient=recipient,
         info=INFO.encode(),
         total=opened.rows,
-        pseudonym_keys={name: os.urandom(32) for name in pseudonymous(columns)},
+        mask_keys={name: os.urandom(32) for name in keyed(columns)},
     )
 
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from jupyter_secure.broker.sealed.data_keys import PartCipher
 from jupyter_secure.broker.sealed.footer import footer_digest, open_part
-from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
+from jupyter_secure.broker.views.plan import Part, ViewPlan, keyed, needed
 from jupyter_secure.protocol.view import ColumnView
 
 INFO = b'{"grant":"g"}'
@@ -38,5 +38,5 @@ def plan(folder, table: pa.Table, treatments, recipient, rows=(), **options):
         info=INFO,
         total=len(table),
         rows=tuple(rows),
-        pseudonym_keys={name: os.urandom(32) for name in pseudonymous(columns)},
+        mask_keys={name: os.urandom(32) for name in keyed(columns)},
     )

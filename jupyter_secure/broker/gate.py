@@ -39,7 +39,7 @@ from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.step_up import missing
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
-from jupyter_secure.broker.views.plan import Part, ViewPlan, needed, pseudonymous
+from jupyter_secure.broker.views.plan import Part, ViewPlan, keyed, needed
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
@@ -242,9 +242,9 @@ class Gate:
             parts=self.open_parts(ruling.version, needed(view.columns, view.rows)),
             columns=view.columns,
             rows=view.rows,
-            pseudonym_keys={
+            mask_keys={
                 name: keychain.pseudonym_key(view.project, view.purpose, domain)
-                for name, domain in pseudonymous(view.columns).items()
+                for name, domain in keyed(view.columns).items()
             },
             recipient=recipient,
             info=info,

@@ -26,6 +26,7 @@ SUBCOMMANDS = (
     "verify",
     "user",
     "policy",
+    "masks",
     "requests",
     "audit",
     "migrate",

@@ -19,18 +19,11 @@ from jupyter_secure.protocol.messages import (
     StatusReply,
     WhyReply,
 )
-from jupyter_secure.protocol.view import Generalize, Rung
+from jupyter_secure.protocol.treatment import Keep
+from jupyter_secure.protocol.view import Rung
 
 from .table import Rows, as_html, as_text, paragraphs
 
-METHODS = {
-    "keep": "as it is",
-    "pseudonym": "pseudonym",
-    "generalize": "generalized",
-    "redact": "redacted",
-    "suppress": "empty",
-    "dp": "private questions",
-}
 RUNGS = {Rung.RAW: "raw", Rung.MASKED: "masked", Rung.DP: "dp", Rung.DENY: "nothing"}
 
 
@@ -214,9 +207,7 @@ class LoadNote(Shown):
         size = f"{self._rows:,} rows, {len(it.columns)} columns"
         told = [f"{it.dataset} version {it.version}, {it.rung.value} view{lower}: {size}."]
         masked = [
-            f"{column.name} {METHODS[_method(column.treatment)]}"
-            for column in it.columns
-            if _method(column.treatment) != "keep"
+            f"{column.name} {column.treatment.label}" for column in it.columns if not isinstance(column.treatment, Keep)
         ]
         if masked:
             told.append(f"Masked: {_few(masked)}.")
@@ -231,18 +222,10 @@ def _few(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _method(treatment: Any) -> str:
-    return type(treatment).__name__.lower()
-
-
 def _treated(reason: ColumnReason, rung: Rung) -> str:
     if reason.treatment is None:
         return "left out"
-    if rung is Rung.DP:
-        return METHODS["dp"]
-    if isinstance(reason.treatment, Generalize):
-        return METHODS["generalize"]
-    return METHODS[_method(reason.treatment)]
+    return "private questions" if rung is Rung.DP else reason.treatment.label
 
 
 def _moment(seconds: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from .canonical import digest
 from .dataset import Tag
 from .noun import ColumnName, Noun, RuleId
-from .view import Rung, Treatment, ViewSpec
+from .treatment import Treatment
+from .view import Rung, ViewSpec
 
 
 class ColumnReason(Noun):

@@ -60,7 +60,18 @@ const TAGS: Record<string, string> = {
 export const tagText = (tag: string | null): string =>
   tag === null ? 'Not confirmed by a steward, hence left out' : (TAGS[tag] ?? tag);
 
-const TREATMENTS: Record<string, string> = { keep: 'as it is', dp: 'answers only' };
+const TREATMENTS: Record<string, string> = {
+  keep: 'as it is',
+  dp: 'answers only',
+  clip: 'clipped',
+  noise: 'number with noise',
+  'shift-dates': 'shifted date',
+  scrub: 'scrubbed text',
+  partial: 'part of the value',
+  'format-preserving': 'token of the same form',
+  generalize: 'coarser value',
+  custom: 'value masked by a plug-in'
+};
 
 export const treatmentText = (treatment: string | null): string =>
   treatment === null ? 'left out' : (TREATMENTS[treatment] ?? treatment);

@@ -20,8 +20,11 @@ ZONES = {
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 # The trusted base is protocol and broker, counted without comments, docstrings and blank lines. When it outgrows this,
-# something wants to move out or be deleted.
+# something wants to move out or be deleted. The masks are counted apart: they decide nothing and run only in workers,
+# which hold the keys of one view's columns.
 TRUSTED_LINES = 12_500
+MASK_LINES = 1_500
+MASKS = PACKAGE / "broker" / "views" / "mask"
 
 
 def run(code):
@@ -72,8 +75,10 @@ def test_a_module_has_a_name_of_the_field(path):
 
 
 def test_the_trusted_base_stays_small():
-    trusted = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in {"protocol", "broker"}]
-    assert sum(map(code_lines, trusted)) < TRUSTED_LINES
+    trusted = {path for path in MODULES if path.relative_to(PACKAGE).parts[0] in {"protocol", "broker"}}
+    masks = {path for path in trusted if path.is_relative_to(MASKS)}
+    assert sum(map(code_lines, trusted - masks)) < TRUSTED_LINES
+    assert sum(map(code_lines, masks)) < MASK_LINES
 
 
 def code_lines(path):

@@ -13,7 +13,20 @@ from jupyter_secure.broker.views.mask.interface import field
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.kernel import opener
 from jupyter_secure.kernel.opener import KernelKey, open_view
-from jupyter_secure.protocol.view import Comparison, Generalize, Keep, Pseudonym, Redact, Suppress
+from jupyter_secure.protocol.treatment import (
+    Bucket,
+    Constant,
+    FormatPreserving,
+    Generalize,
+    Keep,
+    Partial,
+    Pseudonym,
+    Redact,
+    Scrub,
+    ShiftDates,
+    Suppress,
+)
+from jupyter_secure.protocol.view import Comparison
 from tests.views_vault import INFO, plan
 
 ROWS = 70_000
@@ -24,6 +37,12 @@ CANARIES = {
     "generalized": "QQZ-CANARY-generalized",
     "left_out": "CANARY-left-out-0b77",
     "filtered": "CANARY-filtered-41f0",
+    "scrubbed": "CANARY-2291@example.org",
+    "partial": "CANARY-partial@c-77d1.org",
+    "token": "CANARYTOKENOFALLLETTERS",
+    "bucket": "CANARY-bucket-18ce",
+    "constant": "CANARY-constant-0aa1",
+    "person": "CANARY-person-6612",
 }
 NUMBER = 0x5EC2E7CAFE4D1A77
 
@@ -41,6 +60,8 @@ def table():
             **columns,
             "category": columns["pseudonym"].dictionary_encode(),
             "number": pa.array(np.where(row % 4 == 0, NUMBER, row), mask=row % 5 == 1),
+            "banded": pa.array(np.where(row % 4 == 0, NUMBER, row)),
+            "born": pa.array(row.astype(np.int32)).cast(pa.date32()),
             "kept": kept,
             "shown": kept.dictionary_encode(),
             "row": row % 10,
@@ -55,6 +76,13 @@ TREATMENTS = {
     "generalized": Generalize(prefix=2),
     "category": Pseudonym(domain="b"),
     "number": Pseudonym(domain="c"),
+    "scrubbed": Scrub(),
+    "partial": Partial(form="tail"),
+    "token": FormatPreserving(alphabet="upper"),
+    "bucket": Bucket(count=50),
+    "constant": Constant(value="constant"),
+    "born": ShiftDates(subject="person"),
+    "banded": Generalize(edges=(0, 2**62)),
     "kept": Keep(),
     "shown": Keep(),
 }

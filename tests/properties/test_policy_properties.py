@@ -15,7 +15,8 @@ from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
 from jupyter_secure.protocol.errors import PolicyError
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.view import RESTRICTIVENESS, Generalize, Keep, Pseudonym, Redact, Rung, Suppress
+from jupyter_secure.protocol.treatment import RESTRICTIVENESS, Generalize, Keep, Pseudonym, Redact, Suppress
+from jupyter_secure.protocol.view import Rung
 
 COLUMNS = ("id", "name", "zip", "cost", "site")
 ROLES = ("engineer", "steward")

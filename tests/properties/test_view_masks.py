@@ -17,11 +17,39 @@ from jupyter_secure.broker.views.mask.cmac import Cmac
 from jupyter_secure.broker.views.mask.interface import field
 from jupyter_secure.broker.views.mask.pseudonym import derive
 from jupyter_secure.kernel.expand import expand, shown_schema
-from jupyter_secure.protocol.view import Generalize, Keep, Pseudonym, Redact, Suppress
+from jupyter_secure.protocol.treatment import (
+    Bucket,
+    Clip,
+    FormatPreserving,
+    Generalize,
+    Keep,
+    Noise,
+    Partial,
+    Pseudonym,
+    Redact,
+    Scrub,
+    ShiftDates,
+    Suppress,
+)
+from jupyter_secure.testing.masks import apply
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 PSEUDONYM = Pseudonym(domain="person")
-TREATMENTS = [Keep(), PSEUDONYM, Generalize(), Redact(), Suppress()]
+TREATMENTS = [
+    Keep(),
+    Clip(low=-10, high=1000),
+    Noise(scale=3.0, subject="p"),
+    ShiftDates(subject="p"),
+    Scrub(),
+    Partial(form="email"),
+    FormatPreserving(alphabet="lower"),
+    PSEUDONYM,
+    Bucket(count=100),
+    Generalize(),
+    Generalize(edges=(0, 10), grid=0.5),
+    Redact(),
+    Suppress(),
+]
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 days = st.dates(dt.date(1800, 1, 1), dt.date(2200, 1, 1))
@@ -48,8 +76,8 @@ VALUES = [
 
 def masked(treatment, array, key=KEY):
     """Return the column as it is shown."""
-    mask = choose(treatment, array.type, key)
-    batch = pa.RecordBatch.from_arrays([mask.apply(array)], schema=pa.schema([field("c", mask)]))
+    mask = choose(treatment, array.type, key, pa.string())
+    batch = pa.RecordBatch.from_arrays([apply(mask, array)], schema=pa.schema([field("c", mask)]))
     shown = expand(batch, shown_schema(batch.schema)).column(0)
     shown.validate(full=True)
     assert shown.type == (pa.large_string() if pa.types.is_string(mask.type) else mask.type)
@@ -78,8 +106,11 @@ def test_rows_and_nulls_stay_in_place_and_a_slice_is_masked_like_the_whole(kind,
     cut = data.draw(st.integers(0, len(array)))
     whole = masked(treatment, array)
     assert len(whole) == len(array)
-    gone = isinstance(treatment, Suppress) or whole.null_count == len(whole)
-    assert gone or whole.is_null().equals(array.is_null())
+    empties = isinstance(treatment, Suppress | FormatPreserving | ShiftDates) or whole.null_count == len(whole)
+    assert empties or whole.is_null().equals(array.is_null())
+    assert not any(
+        found and not had for found, had in zip(whole.is_valid().to_pylist(), array.is_valid().to_pylist(), strict=True)
+    )
     assert same(masked(treatment, array.slice(cut)), whole.slice(cut))
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
-from jupyter_secure.protocol.view import Keep, Rung
+from jupyter_secure.protocol.view import Rung
 
-from .plan import KEPT_WHEN_MASKED
+from .order import hides_enough
 from .policy import Policy
 from .rules import Audience, Rule, When
 
@@ -86,11 +87,10 @@ def _selectors(rule: Rule) -> list[str]:
 
 
 def _masked(rule: Rule) -> str:
-    kept = _list(sorted(KEPT_WHEN_MASKED))
     parts = []
     for column, treatment in rule.column_masks.items():
-        part = f"resource.name == {_text(column)}"
-        parts.append(f"{part} && {kept}.contains(resource.tag)" if isinstance(treatment, Keep) else part)
+        enough = _list([tag for tag in Tag if hides_enough(treatment, tag)])
+        parts.append(f"resource.name == {_text(column)} && {enough}.contains(resource.tag)")
     other = f"!({_within(rule.column_masks, 'resource.name')})"
     parts += [f"{other} && resource.tag == {_text(tag)}" for tag in rule.masks]
     return " || ".join(f"({part})" for part in parts) or "false"

@@ -11,30 +11,20 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import UNSET
 
 from jupyter_secure.protocol.dataset import Tag
-from jupyter_secure.protocol.view import (
-    Comparison,
-    Generalize,
-    Keep,
-    Membership,
-    Pseudonym,
-    Redact,
-    RowFilter,
-    Rung,
-    Suppress,
-    Treatment,
-)
+from jupyter_secure.protocol.treatment import METHODS, Keep, Treatment, method, subject_of
+from jupyter_secure.protocol.view import Comparison, Membership, RowFilter, Rung
 
-from .document import MethodTable, RowTable, RuleTable, WhenTable
-from .parse import Parsed
+from .document import RowTable, RuleTable, WhenTable
+from .order import hides_enough
+from .parse import Parsed, nearest
 from .places import Path
 from .rules import Audience, DatasetTerms, Rule, When
 
-KEEPABLE = frozenset({Tag.MEASURE, Tag.PUBLIC})
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-PARAMETERS = {"pseudonym": {"domain"}, "generalize": {"width", "prefix", "unit"}}
 
 
 def compile_rule(parsed: Parsed, place: int, datasets: Mapping[str, DatasetTerms], zone: dt.tzinfo) -> Rule:
@@ -110,6 +100,7 @@ def _check_view(parsed: Parsed, path: Path, table: RuleTable, datasets: list[Dat
     if table.view is Rung.DP and not all(terms.private for terms in datasets):
         parsed.fail((*path, "view"), "a dp view needs privacy_unit and budget in the dataset's table")
     _check_kept(parsed, path, table, datasets)
+    _check_subjects(parsed, path, table, datasets)
 
 
 def _check_deny(parsed: Parsed, path: Path, table: RuleTable) -> None:
@@ -128,42 +119,40 @@ def _check_deny(parsed: Parsed, path: Path, table: RuleTable) -> None:
 
 def _check_kept(parsed: Parsed, path: Path, table: RuleTable, datasets: list[DatasetTerms]) -> None:
     for tag, mask in table.mask.items():
-        if _method(mask) == "keep" and tag not in KEEPABLE:
-            parsed.fail(
-                (*path, "mask", tag), "only measure and public columns can be kept in a masked view; use view = raw"
-            )
+        _check_hides(parsed, (*path, "mask", tag), mask, {tag})
     for column, mask in table.mask_columns.items():
         tags = {terms.tags[column] for terms in datasets if column in terms.tags}
-        if _method(mask) == "keep" and not tags <= KEEPABLE:
-            parsed.fail((*path, "mask_columns", column), "only measure and public columns can be kept in a masked view")
+        _check_hides(parsed, (*path, "mask_columns", column), mask, tags)
 
 
-def _method(mask: str | MethodTable) -> str:
-    return mask if isinstance(mask, str) else mask.method
+def _check_hides(parsed: Parsed, path: Path, mask: str | Treatment, tags: set[Tag]) -> None:
+    treatment = _mask(parsed, path, mask)
+    if all(hides_enough(treatment, tag) for tag in tags):
+        return
+    if isinstance(treatment, Keep):
+        parsed.fail(path, "only measure and public columns can be kept in a masked view; use view = raw")
+    parsed.fail(path, f"{method(treatment)} hides too little of a direct column; use pseudonym or redact")
 
 
-def _mask(parsed: Parsed, path: Path, mask: str | MethodTable) -> Treatment:
-    table = MethodTable(method=mask) if isinstance(mask, str) else mask  # type: ignore[arg-type]  # decoded already
-    given = {field for field in ("domain", "width", "prefix", "unit") if getattr(table, field) is not None}
-    surplus = sorted(given - PARAMETERS.get(table.method, set()))
-    if surplus:
-        parsed.fail((*path, surplus[0]), f"{table.method} has no such parameter")
-    match table.method:
-        case "pseudonym":
-            return Pseudonym(domain=table.domain or "")
-        case "generalize":
-            default = Generalize()
-            return Generalize(
-                width=table.width or default.width,
-                prefix=default.prefix if table.prefix is None else table.prefix,
-                unit=table.unit or default.unit,
-            )
-        case "redact":
-            return Redact()
-        case "suppress":
-            return Suppress()
-        case _:
-            return Keep()
+def _check_subjects(parsed: Parsed, path: Path, table: RuleTable, datasets: list[DatasetTerms]) -> None:
+    for field, masks in (("mask", table.mask), ("mask_columns", table.mask_columns)):
+        for name, mask in masks.items():
+            unnamed = subject_of(_mask(parsed, (*path, field, name), mask)) == ""
+            if unnamed and not all(terms.privacy_unit for terms in datasets):
+                parsed.fail((*path, field, name), "name the `subject`, or the privacy_unit in the dataset's table")
+
+
+def _mask(parsed: Parsed, path: Path, mask: str | Treatment) -> Treatment:
+    if not isinstance(mask, str):
+        return mask
+    if mask not in METHODS:
+        parsed.fail(path, f"{mask!r} is not known here" + nearest(mask, METHODS))
+    try:
+        treatment: Treatment = msgspec.convert({"method": mask}, METHODS[mask])
+    except msgspec.ValidationError:
+        fields = ", ".join(METHODS[mask].__struct_fields__)
+        parsed.fail(path, f'{mask} needs parameters: write {{ method = "{mask}", ... }} with some of {fields}')
+    return treatment
 
 
 def _row(parsed: Parsed, path: Path, row: RowTable) -> RowFilter:

@@ -15,6 +15,7 @@ from jupyter_secure.protocol.access import MAX_DAYS
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.noun import ColumnName, Noun, PurposeName, RuleId
+from jupyter_secure.protocol.treatment import Treatment
 from jupyter_secure.protocol.view import Rung
 
 Text = Annotated[str, msgspec.Meta(max_length=500)]
@@ -33,7 +34,7 @@ Acknowledge = Annotated[str, msgspec.Meta(pattern=r"\S", max_length=4000)]
 MaxDays = Annotated[int, msgspec.Meta(ge=1, le=MAX_DAYS)]
 Number = int | float
 Literals = int | float | str | bool
-Method = Literal["keep", "pseudonym", "generalize", "redact", "suppress"]
+MethodName = str  # which ones there are is said where rules are compiled
 
 
 class PolicyTable(Noun):
@@ -96,16 +97,6 @@ class PurposeTable(Noun):
     acknowledge: Acknowledge | None = None
 
 
-class MethodTable(Noun):
-    """A mask with parameters, `{ method = "generalize", prefix = 3 }`."""
-
-    method: Method
-    domain: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
-    width: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | None = None
-    prefix: Annotated[int, msgspec.Meta(ge=0, le=64)] | None = None
-    unit: Literal["month", "year", "decade"] | None = None
-
-
 class RowTable(Noun):
     """One row filter: a column, an operator and a literal. There is no expression language."""
 
@@ -138,8 +129,8 @@ class RuleTable(Noun):
     columns: Annotated[tuple[ColumnName, ...], msgspec.Meta(min_length=1)] | None = None
     tags: Annotated[tuple[Tag, ...], msgspec.Meta(min_length=1)] | None = None
     not_tags: tuple[Tag, ...] = ()
-    mask: dict[Tag, Method | MethodTable] = msgspec.field(default_factory=dict)
-    mask_columns: dict[ColumnName, Method | MethodTable] = msgspec.field(default_factory=dict)
+    mask: dict[Tag, MethodName | Treatment] = msgspec.field(default_factory=dict)
+    mask_columns: dict[ColumnName, MethodName | Treatment] = msgspec.field(default_factory=dict)
     rows: tuple[RowTable, ...] = ()
     when: WhenTable = WhenTable()
     advice: Text = ""

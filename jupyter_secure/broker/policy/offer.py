@@ -11,11 +11,11 @@ from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import ColumnReason, Decision
 from jupyter_secure.protocol.messages import ColumnOffer, Offer
 from jupyter_secure.protocol.principal import Principal
+from jupyter_secure.protocol.treatment import method
 from jupyter_secure.protocol.view import Rung
 
 from .ask import Ask, Context
 from .decide import LADDER, decide
-from .order import method
 from .policy import Policy
 
 

@@ -1,54 +1,102 @@
 """How treatments of equal rung combine: to the most restrictive, by a declared total order.
 
-Keep < Pseudonym < Generalize < Redact < Suppress (`protocol.view.RESTRICTIVENESS`). Two of the same method combine
-parameter by parameter to the coarser one; two pseudonyms of different domains to the alphabetically first domain, which
-reveals neither more nor less. The combination is commutative, associative and idempotent, so the order of rules in a
-file means nothing.
+The order is `protocol.treatment.RESTRICTIVENESS`, from keep to suppress. Two of one method combine parameter by
+parameter to the coarser one; where parameters are not coarser or finer (a domain, a form), to the alphabetically first,
+which each rule permits alone; where nothing is left that both permit, to suppress. The combination is commutative,
+associative and idempotent, so the order of rules in a file means nothing.
 """
 
 from __future__ import annotations
 
-from jupyter_secure.protocol.view import RESTRICTIVENESS, Generalize, Pseudonym, Treatment
+import msgspec
 
+from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.treatment import (
+    RESTRICTIVENESS,
+    Clip,
+    Constant,
+    Generalize,
+    Keep,
+    Noise,
+    Partial,
+    Pseudonym,
+    ShiftDates,
+    Suppress,
+    Treatment,
+)
+
+KEEPABLE = frozenset({Tag.MEASURE, Tag.PUBLIC})
 UNITS = ("month", "year", "decade")
+PARTS = {"email": "by its domain", "iban": "by its country and its end"}
 _PLACE = {kind: place for place, kind in enumerate(RESTRICTIVENESS)}
+
+
+def hides_enough(treatment: Treatment, tag: Tag) -> bool:
+    """Say whether a masked view may show a column of that tag so: nothing that names a person, nearly as it is."""
+    if isinstance(treatment, Keep):
+        return tag in KEEPABLE
+    return tag is not Tag.DIRECT or not isinstance(treatment, Clip | Noise)
 
 
 def combine(one: Treatment, other: Treatment) -> Treatment:
     """Return the most restrictive of two treatments, or their common coarsening."""
     if _PLACE[type(one)] != _PLACE[type(other)]:
         return max(one, other, key=lambda treatment: _PLACE[type(treatment)])
-    if isinstance(one, Generalize) and isinstance(other, Generalize):
-        return Generalize(
-            width=_coarser_width(one.width, other.width),
-            prefix=min(one.prefix, other.prefix),
-            unit=max(one.unit, other.unit, key=UNITS.index),
-        )
-    if isinstance(one, Pseudonym) and isinstance(other, Pseudonym):
-        return min(one, other, key=lambda treatment: treatment.domain)
-    return one
+    match one, other:
+        case Generalize(), Generalize():
+            return _generalize(one, other)
+        case Clip(), Clip():
+            return _clip(one, other)
+        case Noise(), Noise():
+            return max(one, other, key=lambda noise: (noise.scale, noise.distribution, noise.subject))
+        case ShiftDates(), ShiftDates():
+            return max(one, other, key=lambda shift: (shift.days, shift.subject))
+        case _:
+            return min(one, other, key=msgspec.json.encode)
 
 
-def _coarser_width(one: int, other: int) -> int:
-    # The larger width, not the least common multiple: each rule permits its own bins, and the wider bin says less.
-    return max(one, other)
+def _generalize(one: Generalize, other: Generalize) -> Treatment:
+    edges = one.edges or other.edges
+    if one.edges and other.edges:
+        edges = tuple(edge for edge in one.edges if edge in other.edges)
+        if not edges:
+            return Suppress()
+    return Generalize(
+        width=max(one.width, other.width),  # each rule permits its own bins, and the wider bin says less
+        edges=edges,
+        grid=max((grid for grid in (one.grid, other.grid) if grid is not None), default=None),
+        prefix=min(one.prefix, other.prefix),
+        unit=max(one.unit, other.unit, key=UNITS.index),
+    )
+
+
+def _clip(one: Clip, other: Clip) -> Treatment:
+    low = max((low for low in (one.low, other.low) if low is not None), default=None)
+    high = min((high for high in (one.high, other.high) if high is not None), default=None)
+    return Suppress() if low is not None and high is not None and low > high else Clip(low=low, high=high)
 
 
 def describe(treatment: Treatment, arrow_type: str) -> str:
     """Return the treatment as the end of a sentence about a column of that type: `shown ...`."""
     match treatment:
-        case Pseudonym():
-            return "as a pseudonym"
-        case Generalize() if "string" in arrow_type:
-            return f"generalized to its first {treatment.prefix} characters"
-        case Generalize() if arrow_type.startswith(("date", "timestamp")):
-            return f"generalized to the {treatment.unit}"
         case Generalize():
-            return f"generalized to steps of {treatment.width}"
+            return f"generalized to {_steps(treatment, arrow_type)}"
+        case Partial():
+            return f"in part, {PARTS.get(treatment.form, 'by its end')}"
+        case Pseudonym() | Constant():
+            return f"as a {treatment.label}"
+        case Noise() | ShiftDates():
+            return f"{treatment.label}, equally for all values of one person"
         case _:
-            return {"Keep": "as it is", "Redact": "redacted", "Suppress": "empty"}[type(treatment).__name__]
+            return treatment.label
 
 
-def method(treatment: Treatment) -> str:
-    """Return the name of the method, as policy files write it."""
-    return type(treatment).__name__.lower()
+def _steps(treatment: Generalize, arrow_type: str) -> str:
+    if "string" in arrow_type:
+        return f"its first {treatment.prefix} characters"
+    if arrow_type.startswith(("date", "timestamp")):
+        return f"the {treatment.unit}"
+    if treatment.edges:
+        return "bands"
+    fraction = treatment.grid is not None and arrow_type in ("float", "double", "halffloat")
+    return f"steps of {treatment.grid if fraction else treatment.width}"

@@ -13,6 +13,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import NamedTuple, NoReturn
 
 import msgspec
@@ -20,13 +21,13 @@ import msgspec
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import PolicyError
 from jupyter_secure.protocol.grant import GuardLevel
+from jupyter_secure.protocol.treatment import METHODS
 from jupyter_secure.protocol.view import Rung
 
 from .document import (
     BudgetTable,
     DatasetTable,
     Document,
-    MethodTable,
     PolicyTable,
     PurposeTable,
     RowTable,
@@ -37,7 +38,7 @@ from .places import Path, Places
 
 ANY = object()
 LIMIT = 1_000_000  # characters; a policy is read by people
-METHODS = ("keep", "pseudonym", "generalize", "redact", "suppress")
+MASKS = (("rule", "*", "mask", "*"), ("rule", "*", "mask_columns", "*"))
 TABLES: tuple[tuple[tuple[str, ...], type[msgspec.Struct]], ...] = (
     ((), Document),
     (("policy",), PolicyTable),
@@ -47,14 +48,11 @@ TABLES: tuple[tuple[tuple[str, ...], type[msgspec.Struct]], ...] = (
     (("rule", "*"), RuleTable),
     (("rule", "*", "when"), WhenTable),
     (("rule", "*", "rows", "*"), RowTable),
-    (("rule", "*", "mask", "*"), MethodTable),
-    (("rule", "*", "mask_columns", "*"), MethodTable),
 )
 CHOICES: dict[str, Iterable[str]] = {
     "tags": Tag,
     "not_tags": Tag,
-    "mask": (*Tag, *METHODS),
-    "mask_columns": METHODS,
+    "mask": Tag,
     "method": METHODS,
     "view": Rung,
     "guard": GuardLevel,
@@ -196,26 +194,36 @@ def _explain(failure: _Failure, raw: dict[str, object], parsed: Parsed) -> NoRet
     path = _trace(failure, raw)
     if match := UNKNOWN.match(failure.text):
         name = match.group(1)
-        parsed.fail((*path, name), "unknown field" + _nearest(name, _fields(path)))
+        parsed.fail((*path, name), "unknown field" + (nearest(name, _fields(path, raw)) or "; it takes none"))
     if match := MISSING.match(failure.text):
         parsed.fail(path, f"the field `{match.group(1)}` is missing")
     named = next((part for part in reversed(path) if isinstance(part, str) and part in {*CHOICES, *HINTS}), "")
-    if failure.text.startswith("Invalid enum value") and named in CHOICES:
+    if failure.text.startswith(("Invalid enum value", "Invalid value")) and named in CHOICES:
         value = failure.text.split("'")[1] if "'" in failure.text else ""
-        parsed.fail(path, f"{value!r} is not known here" + _nearest(value, list(CHOICES[named])))
+        parsed.fail(path, f"{value!r} is not known here" + nearest(value, CHOICES[named]))
     said = failure.text.replace("`", "")
     said = "not well formed" if "matching regex" in said else said[:1].lower() + said[1:]
     parsed.fail(path, f"{said}; {HINTS[named]}" if named in HINTS else said)
 
 
-def _fields(path: Path) -> list[str]:
+def _fields(path: Path, raw: object) -> list[str]:
     for pattern, table in TABLES:
-        if len(pattern) == len(path) and all(part in ("*", here) for part, here in zip(pattern, path, strict=True)):
+        if _fits(pattern, path):
             return list(table.__struct_fields__)
+    if any(_fits(pattern, path) for pattern in MASKS):
+        node = reduce(_child, path, raw)
+        assert isinstance(node, dict)  # an unknown field is one of a table
+        return list(METHODS[node["method"]].__struct_fields__)
     return []
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _fits(pattern: tuple[str, ...], path: Path) -> bool:
+    return len(pattern) == len(path) and all(part in ("*", here) for part, here in zip(pattern, path, strict=True))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: the one that was meant, or those that there are."""
+    known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
         return f"; perhaps `{close[0]}` is meant"

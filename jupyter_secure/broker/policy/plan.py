@@ -6,14 +6,15 @@ Sentences for the person are made here too.
 
 from __future__ import annotations
 
+import msgspec
+
 from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
 from jupyter_secure.protocol.decision import ColumnReason
-from jupyter_secure.protocol.view import ColumnView, Comparison, Keep, Pseudonym, RowFilter, Rung, Suppress, Treatment
+from jupyter_secure.protocol.treatment import Keep, Keyed, Suppress, Treatment, subject_of
+from jupyter_secure.protocol.view import ColumnView, Comparison, RowFilter, Rung
 
-from .order import describe
+from .order import KEEPABLE, describe, hides_enough
 from .rules import DatasetTerms, Rule, rule_digest
-
-KEPT_WHEN_MASKED = frozenset({Tag.MEASURE, Tag.PUBLIC})
 
 
 class Grant:
@@ -37,12 +38,19 @@ class Grant:
 class RulePlan:
     """One rule that names the dataset, with the columns it speaks of, by their place in the version."""
 
-    __slots__ = ("denials", "digest", "grants", "kept", "rule")
+    __slots__ = ("_names", "_unit", "denials", "digest", "grants", "kept", "rule")
 
     def __init__(
-        self, rule: Rule, columns: tuple[Column, ...], tags: list[Tag | None], askable: frozenset[str]
+        self,
+        rule: Rule,
+        columns: tuple[Column, ...],
+        tags: list[Tag | None],
+        askable: frozenset[str],
+        unit: str | None,
     ) -> None:
         self.rule = rule
+        self._unit = unit
+        self._names = {column.name for column in columns}
         self.digest = rule_digest(rule)
         self.grants: dict[int, Grant] = {}
         self.kept: dict[int, Grant] = {}  # what a raw rule gives inside a masked view
@@ -59,18 +67,30 @@ class RulePlan:
         rule = self.rule
         if rule.rung is Rung.RAW:
             self.grants[place] = Grant(column, tag, Keep(), rule)
-            if tag in KEPT_WHEN_MASKED:
+            if tag in KEEPABLE:
                 self.kept[place] = self.grants[place]
         elif rule.rung is Rung.MASKED:
             treatment = rule.column_masks.get(column.name) or rule.masks.get(tag)
-            if treatment is None or (isinstance(treatment, Keep) and tag not in KEPT_WHEN_MASKED):
+            if treatment is None or not hides_enough(treatment, tag):
                 return
-            if isinstance(treatment, Pseudonym) and not treatment.domain:
-                treatment = Pseudonym(domain=column.name)
-            self.grants[place] = Grant(column, tag, treatment, rule)
+            completed = self._complete(treatment, column.name)
+            if completed is not None:
+                self.grants[place] = Grant(column, tag, completed, rule)
         elif column.name in askable:
             # In a dp view no row of a column crosses; should anybody ever make a table of it, every value is null.
             self.grants[place] = Grant(column, tag, Suppress(), rule)
+
+    def _complete(self, treatment: Treatment, column: str) -> Treatment | None:
+        # What the rule leaves open: the domain is the column's name, the person the dataset's privacy unit.
+        if isinstance(treatment, Keyed) and not treatment.domain:
+            return msgspec.structs.replace(treatment, domain=column)
+        subject = subject_of(treatment)
+        if subject is None:
+            return treatment
+        subject = subject or self._unit
+        if subject not in self._names:
+            return None
+        return msgspec.structs.replace(treatment, subject=subject)
 
 
 class Plan:
@@ -84,7 +104,7 @@ class Plan:
         self.places = {name: place for place, name in enumerate(self.names)}
         self.everything = tuple(range(len(self.names)))
         self.askable = frozenset(name for name in self.names if terms.askable(name) and self._private())
-        self.rules = [RulePlan(rule, version.columns, self.tags, self.askable) for rule in rules]
+        self.rules = [RulePlan(rule, version.columns, self.tags, self.askable, terms.privacy_unit) for rule in rules]
         self.untagged = {
             place: self._reason(
                 place,

@@ -14,7 +14,8 @@ from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.view import RowFilter, Rung, Treatment
+from jupyter_secure.protocol.treatment import Treatment
+from jupyter_secure.protocol.view import RowFilter, Rung
 
 DEFAULT_DAYS = 90  # of an approved request, where the policy does not say
 

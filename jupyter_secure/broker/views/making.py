@@ -17,12 +17,13 @@ from typing import Any
 import pyarrow as pa
 
 from jupyter_secure.protocol.errors import CancelledError
+from jupyter_secure.protocol.treatment import subject_of
 
 from .delivery import Sealer, into
 from .failure import code_of
 from .jobs import Begun, Finished, Report
 from .mask.choice import choose
-from .mask.interface import Mask, field
+from .mask.interface import AnyMask, SubjectMask, field
 from .plan import ViewPlan
 from .scan import Scan
 
@@ -51,13 +52,20 @@ def make(plan: ViewPlan, out: int, report: Report) -> Finished:
         scan.close()
 
 
-def choose_masks(plan: ViewPlan, types: dict[str, pa.DataType]) -> dict[str, Mask]:
+def choose_masks(plan: ViewPlan, types: dict[str, pa.DataType]) -> dict[str, AnyMask]:
     """Return the mask of each column, in the order of the view."""
-    keys = plan.pseudonym_keys
-    return {column.name: choose(column.treatment, types[column.name], keys.get(column.name)) for column in plan.columns}
+    return {
+        column.name: choose(
+            column.treatment,
+            types[column.name],
+            plan.mask_keys.get(column.name),
+            types.get(subject_of(column.treatment) or ""),
+        )
+        for column in plan.columns
+    }
 
 
-def _stream(scan: Scan, masks: dict[str, Mask], sealer: Sealer, report: Report) -> int:
+def _stream(scan: Scan, masks: dict[str, AnyMask], sealer: Sealer, report: Report) -> int:
     schema = pa.schema([field(name, mask) for name, mask in masks.items()])
     rows = 0
     with (
@@ -86,9 +94,14 @@ def _ahead(batches: Iterator[Batch], reading: ThreadPoolExecutor) -> Iterator[Ba
         yield batch
 
 
-def _masked(height: int, columns: dict[str, pa.Array], masks: dict[str, Mask], schema: pa.Schema) -> pa.RecordBatch:
+def _masked(height: int, columns: dict[str, pa.Array], masks: dict[str, AnyMask], schema: pa.Schema) -> pa.RecordBatch:
     blank = pa.nulls(height)
-    arrays = [mask.apply(columns.get(name, blank)) for name, mask in masks.items()]
+    arrays = [
+        mask.apply(columns[name], columns[mask.subject])
+        if isinstance(mask, SubjectMask)
+        else mask.apply(columns.get(name, blank))
+        for name, mask in masks.items()
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

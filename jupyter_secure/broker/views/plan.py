@@ -11,8 +11,21 @@ from typing import Annotated
 import msgspec
 
 from jupyter_secure.protocol.noun import ColumnName, Count, Noun
-from jupyter_secure.protocol.view import ColumnView, Pseudonym, RowFilter, Suppress
+from jupyter_secure.protocol.treatment import (
+    Bucket,
+    Constant,
+    Custom,
+    FormatPreserving,
+    Noise,
+    Pseudonym,
+    ShiftDates,
+    Suppress,
+    method,
+    subject_of,
+)
+from jupyter_secure.protocol.view import ColumnView, RowFilter
 
+UNREAD = (Constant, Suppress)
 Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
 
@@ -44,7 +57,7 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
         info: what the sealed stream is bound to (`protocol.sealing.bind`).
         total: rows of all parts together, before filters.
         rows: filters joined by AND.
-        pseudonym_keys: by column, for those whose treatment is `pseudonym`; derived per project, purpose and domain.
+        mask_keys: by column, for those whose mask needs one (`keyed`); derived per project, purpose and domain.
     """
 
     parts: tuple[Part, ...]
@@ -53,18 +66,38 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
     info: bytes
     total: Count
     rows: tuple[RowFilter, ...] = ()
-    pseudonym_keys: dict[ColumnName, Key] = msgspec.field(default_factory=dict)
+    mask_keys: dict[ColumnName, Key] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"ViewPlan(parts={self.parts!r}, total={self.total})"
 
 
 def needed(columns: tuple[ColumnView, ...], rows: tuple[RowFilter, ...]) -> frozenset[str]:
-    """Return the columns whose keys a plan must hold: a suppressed column is never read, a filtered one always."""
-    read = {column.name for column in columns if not isinstance(column.treatment, Suppress)}
-    return frozenset(read | {row.column for row in rows})
+    """Return the columns whose keys a plan must hold: a hidden column is never read, one that is filtered by is."""
+    read = {column.name for column in columns if not isinstance(column.treatment, UNREAD)}
+    return frozenset(read | subjects(columns) | {row.column for row in rows})
 
 
-def pseudonymous(columns: tuple[ColumnView, ...]) -> dict[str, str]:
-    """Return the pseudonym domain of each column that needs a pseudonym key."""
-    return {column.name: column.treatment.domain for column in columns if isinstance(column.treatment, Pseudonym)}
+def subjects(columns: tuple[ColumnView, ...]) -> set[str]:
+    """Return the columns that name the person for the masks that go by persons."""
+    return {subject for column in columns if (subject := subject_of(column.treatment))}
+
+
+def keyed(columns: tuple[ColumnView, ...]) -> dict[str, str]:
+    """Return the domain of each column whose mask needs a key; columns of equal domain get equal keys."""
+    return {column.name: domain for column in columns if (domain := _domain(column))}
+
+
+def _domain(column: ColumnView) -> str | None:
+    treatment = column.treatment
+    match treatment:
+        case Pseudonym():
+            return treatment.domain
+        case ShiftDates():  # all dates of a person move together
+            return f"{method(treatment)}/{treatment.subject}"
+        case Noise():
+            return f"{method(treatment)}/{treatment.subject}/{column.name}"
+        case FormatPreserving() | Bucket() | Custom():
+            return f"{method(treatment)}/{treatment.domain}"
+        case _:
+            return None

@@ -21,9 +21,10 @@ import polars as pl
 import pyarrow as pa
 
 from jupyter_secure.protocol.errors import IntegrityError, PolicyError
-from jupyter_secure.protocol.view import Comparison, Generalize, Membership, Redact, RowFilter, Suppress
+from jupyter_secure.protocol.treatment import Generalize, Redact
+from jupyter_secure.protocol.view import Comparison, Membership, RowFilter
 
-from .plan import Part, ViewPlan
+from .plan import UNREAD, Part, ViewPlan, subjects
 
 BATCH = 1 << 16  # rows; intermediate arrays of one column stay in the processor's cache
 OLDEST = pl.CompatLevel.oldest()  # offsets instead of string views
@@ -36,7 +37,7 @@ class Scan:
     """The batches of a plan, in the order of parts and rows.
 
     Attributes:
-        types: Arrow type of every column of the plan.
+        types: Arrow type of every column of the plan, and of those that name the person.
     """
 
     def __init__(self, plan: ViewPlan) -> None:
@@ -46,12 +47,16 @@ class Scan:
         schemas = [frame.collect_schema() for frame in frames]
         if not schemas or any(schema != schemas[0] for schema in schemas):
             raise IntegrityError(detail="the parts differ in their columns")
-        missing = {column.name for column in plan.columns} | {row.column for row in plan.rows}
+        persons = subjects(plan.columns)
+        missing = {column.name for column in plan.columns} | {row.column for row in plan.rows} | persons
         if missing - set(schemas[0]):
             raise IntegrityError(detail="a column of the plan is not in the file")
         arrow = pl.DataFrame(schema=schemas[0]).to_arrow(compat_level=OLDEST).schema
-        self.types: dict[str, pa.DataType] = {column.name: arrow.field(column.name).type for column in plan.columns}
-        self._seen = {column.name for column in plan.columns if isinstance(column.treatment, Redact | Generalize)}
+        self.types: dict[str, pa.DataType] = {
+            name: arrow.field(name).type for name in {column.name for column in plan.columns} | persons
+        }
+        seen = {column.name for column in plan.columns if isinstance(column.treatment, Redact | Generalize)}
+        self._seen = seen - persons
         self._lazy = [self._select(frame, schemas[0]) for frame in frames]
 
     def batches(self) -> Iterator[tuple[int, dict[str, pa.Array]]]:
@@ -61,7 +66,7 @@ class Scan:
         """
         for frame in self._lazy:
             if not frame.collect_schema():
-                raise PolicyError("Every column of that view is suppressed, so there is nothing to hand out.")
+                raise PolicyError("Every column of that view is hidden, so there is nothing to hand out.")
             for batch in frame.collect_batches(chunk_size=BATCH, maintain_order=True):
                 yield batch.height, self._arrays(batch)
 
@@ -80,8 +85,8 @@ class Scan:
         if self._plan.rows:
             frame = frame.filter(pl.all_horizontal([condition(row, schema[row.column]) for row in self._plan.rows]))
         # Bare columns: polars would decode all row groups before it evaluates an expression on the first.
-        chosen = [column.name for column in self._plan.columns if not isinstance(column.treatment, Suppress)]
-        return frame.select(chosen)
+        chosen = [column.name for column in self._plan.columns if not isinstance(column.treatment, UNREAD)]
+        return frame.select(list(dict.fromkeys([*chosen, *sorted(subjects(self._plan.columns))])))
 
 
 def condition(row: RowFilter, dtype: Any) -> pl.Expr:

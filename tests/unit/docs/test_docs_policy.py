@@ -13,7 +13,8 @@ from jupyter_secure.broker.policy.notes import notes
 from jupyter_secure.protocol.dataset import Column, DatasetVersion
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.view import Comparison, Generalize, Keep, Pseudonym, Rung, Suppress
+from jupyter_secure.protocol.treatment import METHODS, Generalize, Keep, Pseudonym, Suppress
+from jupyter_secure.protocol.view import Comparison, Rung
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
 NOON = 1_767_265_200_000  # 2026-01-01 12:00 in Berlin
@@ -76,9 +77,14 @@ def test_stewards_see_the_north_without_names(policy):
         document.RuleTable,
         document.WhenTable,
         document.RowTable,
-        document.MethodTable,
+        *METHODS.values(),
     ],
 )
 def test_the_page_names_every_field(table):
     for field in table.__struct_fields__:
         assert re.search(rf"\b{field}\b", PAGE), field
+
+
+def test_the_page_has_a_row_for_every_method_in_the_order_in_which_they_combine():
+    table = PAGE[PAGE.index("## Methods") : PAGE.index("## Approval")]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(METHODS)

@@ -39,7 +39,8 @@ from jupyter_secure.protocol.messages import (
     WhyReply,
 )
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.view import ColumnView, Keep, Pseudonym, Rung
+from jupyter_secure.protocol.treatment import Keep, Pseudonym
+from jupyter_secure.protocol.view import ColumnView, Rung
 
 EVIL = "<script>alert(1)</script>"
 TABLE = pa.table({"name": ["p1", "p2"], "cost": [1, 2]})

@@ -23,7 +23,8 @@ from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
 from jupyter_secure.broker.views.scan import Scan
 from jupyter_secure.protocol.dpdomain import DpDomain
 from jupyter_secure.protocol.errors import SecureError
-from jupyter_secure.protocol.view import ColumnView, Keep
+from jupyter_secure.protocol.treatment import Keep
+from jupyter_secure.protocol.view import ColumnView
 
 from .answer import Answered, answer
 from .bind import Bound, bind

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jupyter_secure.protocol.view import Generalize
+from jupyter_secure.protocol.treatment import Generalize
 
 from . import buffers
 from .buffers import Array
@@ -72,7 +72,7 @@ class IntegerMask:
 class FloatMask:
     """Floors floating-point numbers, in float64."""
 
-    def __init__(self, kind: pa.DataType, width: int) -> None:
+    def __init__(self, kind: pa.DataType, width: float) -> None:
         self.type = self.wire = kind
         self._dtype = f"f{kind.bit_width // 8}"
         self._width = float(width)

@@ -43,9 +43,9 @@ class PseudonymMask:
     type = pa.string()
     wire = pa.uint64()
 
-    def __init__(self, arrow_type: pa.DataType, key: bytes) -> None:
+    def __init__(self, arrow_type: pa.DataType, key: bytes, use: str = "pseudonym") -> None:
         self._kind = kind_of(buffers.plain_type(arrow_type))
-        self._cmac = Cmac(derive(key, self._kind), words=1) if self._kind else None
+        self._cmac = Cmac(derive(key, self._kind, use), words=1) if self._kind else None
 
     def apply(self, array: pa.Array) -> pa.Array:
         """Return the tokens."""
@@ -60,9 +60,9 @@ class PseudonymMask:
         return buffers.from_fixed(tags.reshape(-1), self.wire, valid)
 
 
-def derive(key: bytes, kind: str) -> bytes:
-    """Return the 32-byte key of one kind of value."""
-    return HKDFExpand(hashes.SHA256(), 32, b"jupyter-secure/pseudonym/v1/" + kind.encode()).derive(key)
+def derive(key: bytes, kind: str, use: str = "pseudonym") -> bytes:
+    """Return the 32-byte key of one kind of value for one use."""
+    return HKDFExpand(hashes.SHA256(), 32, f"jupyter-secure/{use}/v1/{kind}".encode()).derive(key)
 
 
 def kind_of(kind: pa.DataType) -> str:  # noqa: PLR0911 - one line per row of the table above

@@ -3,16 +3,32 @@
 import datetime as dt
 
 import pytest
+from msgspec.structs import replace
 
 from jupyter_secure.broker.policy import explain
 from jupyter_secure.broker.policy.ask import Ask, Context
 from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.policy.decide import decide
 from jupyter_secure.broker.policy.offer import offer
+from jupyter_secure.broker.policy.order import combine
 from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
+from jupyter_secure.protocol.errors import PolicyError
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.view import Comparison, Generalize, Keep, Membership, Pseudonym, Redact, Rung, Suppress
+from jupyter_secure.protocol.treatment import (
+    Clip,
+    Constant,
+    Generalize,
+    Keep,
+    Noise,
+    Partial,
+    Pseudonym,
+    Redact,
+    Scrub,
+    ShiftDates,
+    Suppress,
+)
+from jupyter_secure.protocol.view import Comparison, Membership, Rung
 
 NOW = int(dt.datetime(2026, 3, 4, 10, 30, tzinfo=dt.UTC).timestamp() * 1000)
 NAMES = ("id", "name", "zip", "diagnosis", "cost", "site", "fresh")
@@ -312,3 +328,53 @@ def test_an_officer_sees_every_rule_with_what_fails():
     trace = explain.officer(policy, Ask(principal=principal, dataset=VERSION, context=Context(now_ms=NOW)))
     states = {item.rule: (item.addressed, len(item.failed), item.active) for item in trace.rules}
     assert states == {"masked": (False, 0, False), "b": (True, 1, False)}
+
+
+def by_person(mask, **others):
+    return rule("aged", view='"masked"', mask_columns=f"{{ zip = {mask} }}", **others)
+
+
+def test_a_mask_that_goes_by_persons_takes_the_privacy_unit_or_the_column_that_is_named():
+    for mask, subject in (('"shift-dates"', "id"), ('{ method = "shift-dates", subject = "name" }', "name")):
+        [column] = ask(by_person(mask)).view.columns
+        assert column.treatment == ShiftDates(subject=subject)
+
+
+def test_a_mask_whose_person_no_column_names_leaves_its_column_out():
+    assert ask(by_person('{ method = "noise", scale = 1.5, subject = "nobody" }')).view is None
+
+
+@pytest.mark.parametrize("mask", ['{ method = "clip", high = 90 }', '{ method = "noise", scale = 1.0 }', '"keep"'])
+def test_what_names_a_person_is_not_shown_nearly_as_it_is(mask):
+    with pytest.raises(PolicyError, match=r"hides too little|only measure and public"):
+        compile_text(HEAD + rule("weak", view='"masked"', mask=f"{{ direct = {mask} }}"))
+    with pytest.raises(PolicyError, match=r"hides too little|only measure and public"):
+        compile_text(HEAD + rule("weak", view='"masked"', mask_columns=f"{{ name = {mask} }}"))
+    if mask != '"keep"':
+        assert ask(by_person(mask)).view is not None
+
+
+def test_a_weak_mask_of_a_column_that_the_data_itself_tags_as_direct_leaves_it_out():
+    tagged = Column(name="fresh", type="string", tag=Tag.DIRECT)
+    version = replace(VERSION, columns=(*VERSION.columns[:-1], tagged))
+    weak = rule("weak", view='"masked"', mask_columns='{ fresh = { method = "clip", high = 90 } }')
+    assert ask(weak, version=version).view is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (Clip(low=0, high=90), Clip(high=80), Clip(low=0, high=80)),
+        (Clip(low=0), Clip(high=-1), Suppress()),
+        (Noise(scale=1.0, subject="a"), Noise(scale=2.0, subject="b"), Noise(scale=2.0, subject="b")),
+        (ShiftDates(days=10, subject="a"), ShiftDates(days=20, subject="a"), ShiftDates(days=20, subject="a")),
+        (Generalize(edges=(0, 18, 65)), Generalize(edges=(0, 65, 80), grid=0.5), Generalize(edges=(0, 65), grid=0.5)),
+        (Generalize(edges=(1,)), Generalize(edges=(2,)), Suppress()),
+        (Partial(form="email"), Partial(form="card"), Partial(form="card")),
+        (Clip(low=0), Scrub(), Scrub()),
+        (Pseudonym(domain="a"), Constant(value=1), Constant(value=1)),
+    ],
+)
+def test_two_masks_combine_to_what_both_permit(one, other, expected):
+    assert combine(one, other) == combine(other, one) == expected
+    assert combine(expected, one) == expected

@@ -56,7 +56,7 @@ FAULTS = [
     ),
     (
         "[dataset.x]\n" + MASKED + 'mask = { quasi = { method = "redact", width = 3 } }',
-        "line 7: [[rule]] 1 ('a') -> mask.quasi.width: redact has no such",
+        "line 7: [[rule]] 1 ('a') -> mask.quasi.width: unknown field; it takes none",
     ),
     (
         "[dataset.x]\n" + MASKED + '[rule.mask.quasi]\nmethod = "generalize"\nprefx = 3',
@@ -115,6 +115,38 @@ FAULTS = [
     (
         "[dataset.x]\n" + RULE.replace('["x"]', '["*", "x"]'),
         "line 5: [[rule]] 1 ('a') -> datasets: \"*\" already means every",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = "clip" }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi: clip needs parameters: write { method = \"clip\"",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = "pseudonim" }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi: 'pseudonim' is not known here; perhaps `pseudonym`",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = { method = "clip", low = 2, high = 1 } }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi: low is above high",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = { method = "generalize", edges = [0, 18, 18] } }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi: edges must rise",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = { method = "noise", scale = 0 } }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi.scale: expected float > 0.0",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = "shift-dates" }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi: name the `subject`, or the privacy_unit",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = { method = "partial", form = "mail" } }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi.form: 'mail' is not known",
+    ),
+    (
+        "[dataset.x]\n" + MASKED + 'mask = { quasi = { method = "blur" } }',
+        "line 7: [[rule]] 1 ('a') -> mask.quasi.method: 'blur' is not known here; known are keep, clip",
     ),
     ("n = 99999999999999999999", "line 1: n: a whole number must be smaller"),
     ("x = " + "[" * 20000, "line 1: "),

@@ -1,14 +1,15 @@
 """What a worker is told."""
 
 from jupyter_secure.broker.views.plan import Part, ViewPlan, needed
-from jupyter_secure.protocol.view import ColumnView, Comparison, Keep, Suppress
+from jupyter_secure.protocol.treatment import Keep, Suppress
+from jupyter_secure.protocol.view import ColumnView, Comparison
 
 SECRET = bytes(range(32))
 
 
 def test_a_representation_shows_no_key():
     part = Part(path="/vault/part", rows=7, footer_key=SECRET, column_keys={"age": SECRET})
-    plan = ViewPlan(parts=(part,), columns=(), recipient=SECRET, info=b"", total=7, pseudonym_keys={"name": SECRET})
+    plan = ViewPlan(parts=(part,), columns=(), recipient=SECRET, info=b"", total=7, mask_keys={"name": SECRET})
     for shown in (repr(part), repr(plan), f"{plan}", f"{[plan]}"):
         assert repr(SECRET) not in shown
         assert "/vault" not in shown

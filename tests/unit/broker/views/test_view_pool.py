@@ -24,7 +24,8 @@ from jupyter_secure.protocol.errors import (
     SecureError,
     UnavailableError,
 )
-from jupyter_secure.protocol.view import Comparison, Generalize, Keep, Membership, Pseudonym, Redact, Suppress
+from jupyter_secure.protocol.treatment import Generalize, Keep, Pseudonym, Redact, ShiftDates, Suppress
+from jupyter_secure.protocol.view import Comparison, Membership
 from tests.views_vault import INFO, plan
 
 ROWS = 120_000
@@ -98,6 +99,18 @@ async def until(condition):
 
 def pids(pool):
     return [process.process.pid for process in pool._alive]
+
+
+async def test_a_mask_that_goes_by_persons_reads_their_column_without_showing_it(tmp_path, key):
+    table = pa.table(
+        {"person": ["a", "b"] * 500, "born": pa.array([10_000, 20_000] * 500, pa.int32()).cast(pa.date32())}
+    )
+    wanted = plan(tmp_path, table, {"born": ShiftDates(days=3000, subject="person")}, key.public_bytes)
+    assert set(wanted.parts[0].column_keys) == {"born", "person"}
+    async with workers() as pool:
+        shown, _ = await load(pool, wanted, key)
+    assert shown.column_names == ["born"]
+    assert len(shown["born"].unique()) == 2  # one shift for each person
 
 
 async def test_a_view_has_the_rows_in_order_and_each_column_as_treated(tmp_path, key):
