@@ -7,16 +7,18 @@ their treatments. What each does to a value of each type stands in `broker/views
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .noun import MAX_SAFE_INTEGER, ColumnName, Noun
 
 Number = int | float
 Domain = Annotated[str, msgspec.Meta(max_length=128)]
 Unit = Literal["month", "year", "decade"]
-Edges = Annotated[tuple[Number, ...], msgspec.Meta(max_length=1000)]
+Edges = Annotated[tuple[Number, ...], msgspec.Meta(min_length=1, max_length=1000)]
 MaskName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
 
 
@@ -121,14 +123,14 @@ class Generalize(Noun, tag_field="method", tag="generalize"):
 
     label: ClassVar[str] = "generalized"
     width: Annotated[int, msgspec.Meta(gt=0, le=MAX_SAFE_INTEGER)] = 10
-    edges: Edges = ()
-    grid: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    edges: Edges | UnsetType = UNSET  # absent from the canonical form, so earlier policies keep their digest
+    grid: Annotated[float, msgspec.Meta(gt=0)] | UnsetType = UNSET
     prefix: Annotated[int, msgspec.Meta(ge=0, le=64)] = 3
     unit: Unit = "year"
 
     def __post_init__(self) -> None:
         """Refuse edges that do not rise."""
-        if any(one >= other for one, other in zip(self.edges, self.edges[1:], strict=False)):
+        if any(one >= other for one, other in pairwise(self.edges or ())):
             raise ValueError("`edges` must rise")
 
 

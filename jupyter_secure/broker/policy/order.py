@@ -64,7 +64,7 @@ def _generalize(one: Generalize, other: Generalize) -> Treatment:
     return Generalize(
         width=max(one.width, other.width),  # each rule permits its own bins, and the wider bin says less
         edges=edges,
-        grid=max((grid for grid in (one.grid, other.grid) if grid is not None), default=None),
+        grid=max(one.grid, other.grid) if one.grid and other.grid else one.grid or other.grid,
         prefix=min(one.prefix, other.prefix),
         unit=max(one.unit, other.unit, key=UNITS.index),
     )
@@ -98,5 +98,5 @@ def _steps(treatment: Generalize, arrow_type: str) -> str:
         return f"the {treatment.unit}"
     if treatment.edges:
         return "bands"
-    fraction = treatment.grid is not None and arrow_type in ("float", "double", "halffloat")
+    fraction = treatment.grid and arrow_type in ("float", "double", "halffloat")
     return f"steps of {treatment.grid if fraction else treatment.width}"

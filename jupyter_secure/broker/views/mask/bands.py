@@ -27,7 +27,7 @@ def choose(treatment: Generalize, kind: pa.DataType) -> Mask | None:
     floating = pa.types.is_floating(kind)
     if treatment.edges and (floating or pa.types.is_integer(kind)):
         return BandMask(treatment.edges, kind)
-    if treatment.grid is not None and floating:
+    if treatment.grid and floating:
         return FloatMask(kind, treatment.grid)
     return None
 
