@@ -142,13 +142,18 @@ def test_a_restarted_kernel_has_a_new_grant_and_works(scientist):
     assert scientist.text("df = %secure_load patients\nlen(df)").endswith("1629")
 
 
+def is_locked(answer):
+    """Say whether there is a broker again, which knows no passphrase yet."""
+    return answer.ok and answer.json()["vault"] == "locked"
+
+
 def test_a_broker_killed_under_load_comes_back_and_loses_nothing(server, folder):
     opened = session(server, "scientist", "killed.ipynb")
     opened.run("df = %secure_load patients")
     os.kill(server.broker(), signal.SIGKILL)
     shown = opened.text("%secure_load patients")
     assert "broker" in shown.lower()
-    locked = opened.browser.until("/jupyter_secure/session", lambda answer: answer.json()["vault"] == "locked")
+    locked = opened.browser.until("/jupyter_secure/session", is_locked)
     assert locked.status_code == 200
     assert "locked" in opened.text("%secure_load patients").lower()
     answer = opened.browser.post("/jupyter_secure/unlock", json={"passphrase": "not the passphrase"})
@@ -201,7 +206,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path):
         assert any(b"jupyter_secure.broker" in command for command in before.values())
         started.send_signal(signal.SIGINT)
         started.stderr.read()
-        assert started.wait(timeout=30) in {0, 130}
+        assert started.wait(timeout=30) in {0, 130, -signal.SIGINT}  # a shell calls the last two by one number
     assert len(before) >= 3  # broker and two workers
     assert running(before) == []
 
