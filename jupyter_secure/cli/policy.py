@@ -18,6 +18,7 @@ from jupyter_secure.broker.authn.accounts import Accounts
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask, Context
 from jupyter_secure.broker.policy.compile import compile_text
+from jupyter_secure.broker.policy.egress import reach
 from jupyter_secure.broker.policy.explain import RuleTrace, Trace, officer
 from jupyter_secure.broker.policy.notes import notes
 from jupyter_secure.broker.policy.policy import Policy
@@ -107,8 +108,9 @@ def run_explain(args: argparse.Namespace) -> int:
     trace = officer(policy, ask)
     if args.json:
         print(msgspec.json.encode(trace).decode())
-    else:
-        _print(args, trace)
+        return 0
+    _print(args, trace)
+    _print_network(policy, ask, trace)
     return 0
 
 
@@ -145,6 +147,15 @@ def _print(args: argparse.Namespace, trace: Trace) -> None:
         print("\nRules that name the dataset:")
     for rule in trace.rules:
         print(f"  {_rule(rule)}")
+
+
+def _print_network(policy: Policy, ask: Ask, trace: Trace) -> None:
+    view = trace.decision.view
+    before = reach(policy, ask.principal, set()).open
+    print(f"\nNetwork of a G3 kernel: {', '.join(before) or 'none'}.")
+    if before and view and view.rung in (Rung.MASKED, Rung.RAW):
+        after = reach(policy, ask.principal, {view.rung}).open
+        print(f"Network once it has loaded this view: {', '.join(after) or 'none'}.")
 
 
 def _column(reason: ColumnReason) -> str:

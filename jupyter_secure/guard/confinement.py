@@ -72,7 +72,7 @@ class Confinement:
         ends = Ends(report=theirs.fileno(), keep=self._keep, leash=held)
         policy = seal_memory("policy", encode(self._plan, ends, self._bait.described, self._host.machine))
         self._stack.callback(os.close, policy)
-        launch = [_python(), "-I", "-S", LAUNCHER, "--policy-fd", str(policy), "--", *self._plan.command]
+        launch = [python(), "-I", "-S", LAUNCHER, "--policy-fd", str(policy), "--", *self._plan.command]
         if self._plan.stack is Stack.BUBBLEWRAP:
             options = bubblewrap.arguments(self._plan, no_nested=self._host.bubblewrap.no_nested)
             launch = [self._host.bubblewrap.path, *options, *launch]
@@ -134,6 +134,7 @@ class Confinement:
             os.close(ended)
 
 
-def _python() -> str:
+def python() -> str:
+    """Return the interpreter that runs what is ours inside the walls."""
     # The installation's own interpreter: a virtual environment's is only a link to it.
     return os.path.realpath(sys.executable)

@@ -18,6 +18,10 @@ the kernel manager (`self.parent`), or none. What the guard uses of it:
                               the start; a second call for one kernel replaces the first (restart)
     detach(kernel_id: str) -> None | Awaitable[None]
                               the kernel is gone for good
+    egress(kernel_id: str, review: Callable[[], Awaitable[None]]) -> Awaitable[Ask | None]
+                              called before each start that bubblewrap walls in; None where policy gives this person
+                              no host, else what asks about one connection (`proxy.Ask`); `review` is to be awaited
+                              before the kernel is handed a view
 
 `attach` runs in the context of the request that started the kernel. Without a host the kernel runs guarded and its
 channel is closed, so it has no access to any data.
@@ -40,9 +44,10 @@ from jupyter_secure.protocol.errors import GuardError
 from jupyter_secure.protocol.grant import GuardLevel, GuardReport
 from jupyter_secure.protocol.wire import pair
 
-from . import environment, level, outside, plan, probe, survey
+from . import environment, level, outside, plan, probe, survey, wayout
 from .confinement import Confinement
 from .kernelprocess import KernelProcess
+from .proxy import EgressProxy
 from .runtime import RuntimeFolder, sweep
 
 EXTENSION = "--ext=jupyter_secure.kernel.extension"
@@ -78,6 +83,7 @@ class GuardProvisioner(LocalProvisioner):
     _kernel: KernelProcess | None = None
     _confinement: Confinement | None = None
     _channel: tuple[socket.socket, socket.socket] | None = None
+    _proxy: EgressProxy | None = None
     _notebook = ""
     _gaps: tuple[str, ...] = ()
     report: GuardReport | None = None
@@ -99,6 +105,7 @@ class GuardProvisioner(LocalProvisioner):
             prepared = await super().pre_launch(**kwargs)
             self._channel = pair()  # (2)
             self._notebook = offered.get("JPY_SESSION_NAME", "")
+            await self._open_way_out(host)
             made, hidden = self._plan(host, prepared, offered)  # (3)
             kernel_end = self._channel[1].fileno()
             self._gaps = made.gaps
@@ -180,6 +187,20 @@ class GuardProvisioner(LocalProvisioner):
         manager.transport, manager.cache_ports = "ipc", False
         manager.connection_file, manager.ip = str(folder / "c" / "k.json"), str(folder / "s" / "p")
 
+    async def _open_way_out(self, host: probe.Host) -> None:
+        # Only where the kernel has a network of its own: everywhere else it could not be kept to the proxy.
+        assert self._folder is not None
+        await self._close_way_out()
+        ask_host = getattr(getattr(self.parent, "secure_host", None), "egress", None)
+        if ask_host is None or self._stack(host) is not plan.Stack.BUBBLEWRAP:
+            return
+        self._proxy = await wayout.open_proxy(self.kernel_id, ask_host, self._folder.runtime)
+
+    async def _close_way_out(self) -> None:
+        proxy, self._proxy = self._proxy, None
+        if proxy is not None:
+            await proxy.close()
+
     def _plan(
         self, host: probe.Host, prepared: dict[str, Any], offered: dict[str, str]
     ) -> tuple[plan.GuardPlan, tuple[str, ...]]:
@@ -208,6 +229,8 @@ class GuardProvisioner(LocalProvisioner):
         assert stack is not None
         processes = self.max_processes + survey.threads_counted(stack)
         limits = plan.Limits(processes, self.max_open_files, self.max_file_bytes, self.max_memory_bytes)
+        if self._proxy is not None:
+            command, variables = wayout.through_proxy(command, variables, runtime)
         return plan.make(stack, tuple(command), variables, facts, runtime, limits), facts.hidden
 
     def _demand_minimum(self, report: GuardReport) -> None:
@@ -283,6 +306,7 @@ class GuardProvisioner(LocalProvisioner):
             self._kernel.close()
         if self._confinement is not None:
             self._confinement.close()
+        await self._close_way_out()
         started = self.report is not None
         for end in self._channel or ():
             with contextlib.suppress(OSError):

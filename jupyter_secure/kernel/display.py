@@ -105,6 +105,7 @@ class StatusTable(Shown):
             ["second factor", "never verified" if person.mfa_at is None else f"verified {_moment(person.mfa_at)}"],
             ["notebook", grant.notebook or "none"],
             ["guard", f"{grant.guard.level.value} ({', '.join(grant.guard.layers) or 'no layers'})"],
+            ["network", self.reply.network or "No network."],
             ["vault", self.reply.vault],
             ["log", f"{self.reply.log_size:,} entries, root {self.reply.log_root[:16]}"],
         ]

@@ -183,13 +183,18 @@ class CatalogReply(Message):
 
 
 class StatusReply(Message):
-    """Who is asking, from where, how confined, and the log's last signed state."""
+    """Who is asking, from where, how confined, and the log's last signed state.
+
+    Attributes:
+        network: a sentence on which other computers the kernel reaches.
+    """
 
     principal: Principal
     grant: Grant
     vault: Literal["unlocked", "locked"]
     log_size: Count
     log_root: str
+    network: Text = ""
 
 
 class Progress(Message):
@@ -387,6 +392,26 @@ class CloseKernel(Message):
     """A kernel has ended. Answered by `Done`."""
 
     grant: Text
+
+
+class Network(Confidential):
+    """Ask what a kernel reaches, without a grant what a new one would. Answered by `NetworkReply`."""
+
+    ticket: Text
+    grant: Text | None = None
+
+
+class Connect(Message):
+    """The guard's proxy is about to connect for a kernel. Answered by `Done`, after it is in the log.
+
+    Attributes:
+        again: the connection stands already; nothing is recorded.
+    """
+
+    grant: Text
+    host: Text
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
+    again: bool = False
 
 
 class FromKernel(Message):
@@ -610,6 +635,8 @@ RelayRequest = (
     | OpenKernel
     | MoveKernel
     | CloseKernel
+    | Network
+    | Connect
     | FromKernel
     | PanelCatalog
     | PanelWhy
@@ -640,6 +667,13 @@ class Session(Confidential):
     principal: Principal
     ticket: str
     expires_at: Count
+
+
+class NetworkReply(Message):
+    """The hosts that are open now, and a sentence for people."""
+
+    hosts: tuple[str, ...]
+    sentence: Text
 
 
 class LogReply(Message):
@@ -759,6 +793,7 @@ class Changed(Message):
 RelayReply = (
     StateReply
     | Session
+    | NetworkReply
     | LogReply
     | LineageReply
     | MfaStateReply

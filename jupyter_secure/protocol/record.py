@@ -41,6 +41,7 @@ class Kind(enum.StrEnum):
     QUERY_DECIDED = "query.decided"
     QUERY_ANSWERED = "query.answered"
     QUERY_FAILED = "query.failed"
+    EGRESS_DECIDED = "egress.decided"
     LEDGER_ANCHORED = "ledger.anchored"
     ACCESS_REQUESTED = "access.requested"
     ACCESS_APPROVED = "access.approved"

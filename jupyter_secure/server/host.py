@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from jupyter_secure.protocol.grant import GuardReport
 
-from .sessions import Sessions
+from .sessions import Ask, Review, Sessions
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class KernelHost:
         """
         del notebook
         self.sessions.attach(kernel_id, end, report)
+
+    async def egress(self, kernel_id: str, review: Review) -> Ask | None:
+        """Return what asks about one connection of a kernel; None where policy gives whoever starts it no host."""
+        return await self.sessions.egress(kernel_id, review)
 
     def detach(self, kernel_id: str) -> None:
         """Forget a kernel that is gone for good."""

@@ -1,7 +1,8 @@
 """One kernel's channel: what a kernel asks is passed on with the grant of the channel it came from.
 
 Steps for each datagram: refuse what is no message, wait for the grant, wrap the request, forward each `Progress`,
-forward the final reply with its descriptor, close the descriptor. Promises: nothing that a kernel says about itself is
+before a view let the guard's proxy cut what may not stand beside it, forward the final reply with its descriptor,
+close the descriptor. Promises: nothing that a kernel says about itself is
 passed on as true, because a request has no field for it and the grant is the relay's; at most `AT_ONCE` requests of
 one kernel are under way; a broken datagram is answered and harms no other request; when the kernel goes, its requests
 are cancelled at the broker.
@@ -16,7 +17,7 @@ from collections.abc import Awaitable, Callable
 
 from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnavailableError
 from jupyter_secure.protocol.grant import Grant
-from jupyter_secure.protocol.messages import Cancel, FromKernel, FromRelay, KernelReply, Progress, ToRelay
+from jupyter_secure.protocol.messages import Cancel, Delivery, FromKernel, FromRelay, KernelReply, Progress, ToRelay
 from jupyter_secure.protocol.wire import Channel, Codec, close_all
 
 from .upstream import Upstream
@@ -32,12 +33,20 @@ class KernelChannel:
         sock: that end.
         upstream: the broker.
         grant: returns the grant of this channel, waiting until there is one.
+        review: ends the kernel's connections to other computers that it may not have beside a view.
     """
 
-    def __init__(self, sock: socket.socket, upstream: Upstream, grant: Callable[[], Awaitable[Grant]]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        upstream: Upstream,
+        grant: Callable[[], Awaitable[Grant]],
+        review: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._channel: Channel[ToRelay, FromRelay] = Channel(sock, Codec(ToRelay, spill=False))
         self._upstream = upstream
         self._grant = grant
+        self._review = review
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._issued: dict[int, tuple[str, int]] = {}  # grant and the broker's number of each request
 
@@ -83,7 +92,16 @@ class KernelChannel:
         except SecureError as error:
             await self._refuse(message.id, error)
         else:
-            await self._forward(message.id, body, fds)
+            await self._hand_over(message.id, body, fds)
+
+    async def _hand_over(self, number: int, body: KernelReply, fds: list[int]) -> None:
+        try:
+            if self._review is not None and isinstance(body, Delivery):
+                await self._review()
+        except BaseException:
+            close_all(fds)
+            raise
+        await self._forward(number, body, fds)
 
     async def _forward(self, number: int, body: KernelReply | Progress, fds: list[int] | None = None) -> None:
         try:

@@ -10,15 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_secure.protocol.errors import GuardError, SecureError, UnavailableError
 from jupyter_secure.protocol.grant import Grant, GuardReport
-from jupyter_secure.protocol.messages import CloseKernel, MoveKernel, OpenKernel, Welcome
+from jupyter_secure.protocol.messages import (
+    CloseKernel,
+    Connect,
+    MoveKernel,
+    Network,
+    NetworkReply,
+    OpenKernel,
+    Welcome,
+)
 
 from .relay import KernelChannel
 from .upstream import Upstream
@@ -26,6 +35,8 @@ from .upstream import Upstream
 # Set around the start of a kernel for a session, read when its channel is attached: the path below the root folder.
 NOTEBOOK: contextvars.ContextVar[str] = contextvars.ContextVar("jupyter_secure_notebook", default="")
 PATIENCE = 30.0  # seconds
+Review = Callable[[], Awaitable[None]]
+Ask = Callable[[str, int, bool], Awaitable[None]]  # host, port, whether the connection stands already
 LONGEST_PATH = 1024  # what protocol.noun.NotebookPath admits
 _NOBODY = "A kernel starts only for a person who is logged in."
 _NOT_YOURS = "That kernel belongs to somebody else."
@@ -68,6 +79,7 @@ class Sessions:
         self._log = log
         self._kernels: dict[str, KernelSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reviews: dict[str, Review] = {}
 
     def attach(self, kernel: str, channel: socket.socket, report: GuardReport) -> None:
         """Take over the relay's end of a kernel that was just launched, in the context of the request that did it.
@@ -85,9 +97,29 @@ class Sessions:
             own.close()
             raise
         self._kernels[kernel] = session
-        relay = KernelChannel(own, self._upstream, lambda: self.grant(session))
+        relay = KernelChannel(own, self._upstream, lambda: self.grant(session), self._reviews.get(kernel))
         self._spawn(self._live(session, relay))
         self._spawn(self._settle(session))
+
+    async def egress(self, kernel: str, review: Review) -> Ask | None:
+        """Return what asks the broker about one connection; None where policy gives the person who asks no host.
+
+        From then on `review` is awaited before the kernel is handed a view.
+        """
+        self._reviews.pop(kernel, None)
+        before = self._kernels.get(kernel)
+        person = self._asking() or (Person(before.owner, before.ticket) if before else None)
+        if person is None:
+            return None
+        try:
+            reply, _ = await self._upstream.request(Network(ticket=person.ticket), patience=PATIENCE)
+        except SecureError as error:
+            self._log.info("kernel %s starts without a network: %s", kernel, error.public)
+            return None
+        if not isinstance(reply, NetworkReply) or not reply.hosts:
+            return None
+        self._reviews[kernel] = review
+        return functools.partial(self._connect, kernel)
 
     def get(self, kernel: str) -> KernelSession | None:
         """Return the record of a kernel."""
@@ -118,6 +150,7 @@ class Sessions:
     def forget(self, kernel: str) -> None:
         """The kernel is gone for good; its grant ends with its channel."""
         self._kernels.pop(kernel, None)
+        self._reviews.pop(kernel, None)
 
     def reopen(self) -> None:
         """Ask again for every grant that could not be minted, for example because the vault was locked."""
@@ -162,6 +195,14 @@ class Sessions:
         if person is None:
             raise GuardError(_NOBODY)
         return KernelSession(kernel, person.name, person.ticket, NOTEBOOK.get()[:LONGEST_PATH], report)
+
+    async def _connect(self, kernel: str, host: str, port: int, again: bool) -> None:  # as `Ask` says
+        session = self._kernels.get(kernel)
+        if session is None:
+            raise UnavailableError("That kernel has ended.")
+        grant = await self.grant(session)
+        body = Connect(grant=grant.id, host=host, port=port, again=again)
+        await self._upstream.request(body, patience=PATIENCE)
 
     async def _live(self, session: KernelSession, relay: KernelChannel) -> None:
         try:

@@ -40,7 +40,12 @@ function user(value: unknown): t.User | null {
 export function session(value: unknown): t.Session {
   const from = root(value);
   const kernel = isObject(from.kernel)
-    ? { id: text(from.kernel.id), guard: guard(from.kernel.guard), granted: from.kernel.granted !== false }
+    ? {
+        id: text(from.kernel.id),
+        guard: guard(from.kernel.guard),
+        granted: from.kernel.granted !== false,
+        network: text(from.kernel.network)
+      }
     : null;
   const vault = from.vault === 'unlocked' || from.vault === 'locked' ? from.vault : 'down';
   return { user: user(from.user), vault, kernel, notebook: maybeText(from.notebook) };
@@ -69,6 +74,7 @@ export function offers(value: unknown): t.Offer[] {
 
 function header(value: unknown): t.Header {
   const from = fields(value);
+  const { host, port } = fields(from.extra);
   return {
     time: count(from.time),
     kind: text(from.kind),
@@ -82,7 +88,8 @@ function header(value: unknown): t.Header {
     rows: maybeCount(from.rows),
     guard: maybeText(from.guard),
     error: maybeText(from.error),
-    cost: maybeText(from.cost)
+    cost: maybeText(from.cost),
+    place: text(host) && `${text(host)}:${text(port)}`
   };
 }
 

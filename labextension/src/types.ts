@@ -22,11 +22,12 @@ export interface User {
   mfa_at: number | null;
 }
 
-/** `granted` says whether the broker knows the kernel yet. */
+/** `granted` says whether the broker knows the kernel yet, `network` in a sentence what it reaches. */
 export interface KernelState {
   id: string;
   guard: GuardReport | null;
   granted: boolean;
+  network: string;
 }
 
 export type VaultState = 'unlocked' | 'locked' | 'down';
@@ -74,6 +75,8 @@ export interface Header {
   guard: string | null;
   error: string | null;
   cost: string | null;
+  /** Host and port of a connection; empty for every other entry. */
+  place: string;
 }
 
 export interface Personal {

@@ -36,6 +36,9 @@ test('a reason is the note, else the error, with the purpose', () => {
   assert.equal(format.reasonText(read(refused)), 'Kernel not confined enough, for study');
   const noted = { ...refused, personal: { note: 'No rule gives this.', purpose: null } };
   assert.equal(format.reasonText(read(noted)), 'No rule gives this');
+  const connection = entry(1, { kind: 'egress.decided', extra: { host: 'pypi.org', port: '443' } });
+  assert.equal(format.kindText('egress.decided'), 'Connection');
+  assert.equal(format.reasonText(read({ ...connection, personal: null })), 'pypi.org:443');
   assert.equal(format.reasonText(read({ ...entry(1, { error: 'new_code' }), personal: null })), 'new_code');
 });
 

@@ -43,7 +43,7 @@ test('a session is read whole', () => {
   const read = parse.session(session());
   assert.equal(read.vault, 'unlocked');
   assert.equal(read.user?.display_name, 'Ada');
-  assert.deepEqual(read.kernel, { id: 'k', guard, granted: true });
+  assert.deepEqual(read.kernel, { id: 'k', guard, granted: true, network: 'No network.' });
 });
 
 test('an unknown state of the vault counts as down', () => {

@@ -43,7 +43,7 @@ export const guard = {
 export const session = (change: object = {}) => ({
   user: { name: 'ada', display_name: 'Ada', roles: ['engineer'], mfa_at: null },
   vault: 'unlocked',
-  kernel: { id: 'k', guard, granted: true },
+  kernel: { id: 'k', guard, granted: true, network: 'No network.' },
   notebook: 'a.ipynb',
   ...change
 });

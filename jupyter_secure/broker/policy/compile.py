@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from .compile_rule import compile_rule
 from .document import BudgetTable, DatasetTable
+from .egress import compile_egress
 from .parse import Parsed, parse
 from .places import Path
 from .policy import Policy
@@ -60,6 +61,7 @@ def compile_document(parsed: Parsed) -> Policy:
             datasets=datasets,
             purposes=purposes,
             rules=tuple(rules),
+            egress=compile_egress(parsed) or UNSET,
         ),
         zone,
     )

@@ -40,8 +40,8 @@ def compile_rule(parsed: Parsed, place: int, datasets: Mapping[str, DatasetTerms
     _check_view(parsed, path, table, [datasets[name] for name in named if name != "*"])
     return Rule(
         id=table.id,
-        to=_audience(table.to),
-        except_to=_audience(table.except_to),
+        to=audience(table.to),
+        except_to=audience(table.except_to),
         datasets=named,
         rung=table.view,
         columns=None if table.columns is None else tuple(sorted(set(table.columns))),
@@ -58,7 +58,8 @@ def compile_rule(parsed: Parsed, place: int, datasets: Mapping[str, DatasetTerms
     )
 
 
-def _audience(names: tuple[str, ...]) -> Audience:
+def audience(names: tuple[str, ...]) -> Audience:
+    """Return whom a list of names means."""
     return Audience(
         everyone="everyone" in names,
         roles=tuple(sorted({name[5:] for name in names if name.startswith("role:")})),

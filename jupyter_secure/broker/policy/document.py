@@ -33,6 +33,7 @@ Contributions = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Acknowledge = Annotated[str, msgspec.Meta(pattern=r"\S", max_length=4000)]
 MaxDays = Annotated[int, msgspec.Meta(ge=1, le=MAX_DAYS)]
 Number = int | float
+Host = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Literals = int | float | str | bool
 MethodName = str  # which ones there are is said where rules are compiled
 
@@ -136,6 +137,19 @@ class RuleTable(Noun):
     advice: Text = ""
 
 
+class EgressTable(Noun):
+    """`[[egress]]`: whose kernels may connect where, through the guard's proxy.
+
+    Attributes:
+        after: the views that a kernel may have been given while this stays open; none closes it at the first one.
+    """
+
+    id: RuleId
+    to: Annotated[tuple[Audience, ...], msgspec.Meta(min_length=1)]
+    hosts: Annotated[tuple[Host, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    after: tuple[Literal["masked", "raw"], ...] = ()
+
+
 class Document(Noun):
     """A whole policy file."""
 
@@ -143,3 +157,4 @@ class Document(Noun):
     dataset: dict[DatasetName, DatasetTable] = msgspec.field(default_factory=dict)
     purpose: dict[PurposeName, PurposeTable] = msgspec.field(default_factory=dict)
     rule: tuple[RuleTable, ...] = ()
+    egress: tuple[EgressTable, ...] = ()

@@ -28,6 +28,7 @@ from .document import (
     BudgetTable,
     DatasetTable,
     Document,
+    EgressTable,
     PolicyTable,
     PurposeTable,
     RowTable,
@@ -48,6 +49,7 @@ TABLES: tuple[tuple[tuple[str, ...], type[msgspec.Struct]], ...] = (
     (("rule", "*"), RuleTable),
     (("rule", "*", "when"), WhenTable),
     (("rule", "*", "rows", "*"), RowTable),
+    (("egress", "*"), EgressTable),
 )
 CHOICES: dict[str, Iterable[str]] = {
     "tags": Tag,
@@ -58,6 +60,7 @@ CHOICES: dict[str, Iterable[str]] = {
     "guard": GuardLevel,
     "op": ("eq", "ne", "lt", "le", "gt", "ge", "in"),
     "unit": ("month", "year", "decade"),
+    "after": ("masked", "raw"),
 }
 HINTS = {
     "id": "a rule id is lower case letters, digits and hyphens, and begins with a letter",
@@ -231,12 +234,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _name(path: Path, raw: Mapping[str, object]) -> str:
-    if path[:1] == ("rule",) and len(path) > 1:
-        rules = raw.get("rule")
+    if path[:1] in (("rule",), ("egress",)) and len(path) > 1:
+        rules = raw.get(str(path[0]))
         table = _child(rules, path[1])
         own = table.get("id") if isinstance(table, dict) else None
         place = int(path[1]) + 1
-        head = f"[[rule]] {place}" + (f" ({own!r})" if isinstance(own, str) else "")
+        head = f"[[{path[0]}]] {place}" + (f" ({own!r})" if isinstance(own, str) else "")
         rest = path[2:]
     elif path[:1] in (("dataset",), ("purpose",)) and len(path) > 1:
         head, rest = f"[{path[0]}.{path[1]}]", path[2:]

@@ -144,6 +144,34 @@ def rule_digest(rule: Rule) -> str:
     return digest(rule)
 
 
+class Target(Noun):
+    """Where a kernel may connect to.
+
+    Attributes:
+        host: in its normal form; `below`: what lies below that name, not the name itself.
+        ports: empty for those of the web.
+    """
+
+    host: str
+    below: bool = False
+    ports: tuple[int, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """Return it as a person writes it."""
+        host = f"[{self.host}]" if ":" in self.host and self.ports else self.host
+        return ("*." if self.below else "") + host + "".join(f":{port}" for port in self.ports)
+
+
+class Egress(Noun):
+    """Whose kernels may connect where; `after`: the views that they may have been given while it stays open."""
+
+    id: str
+    to: Audience
+    hosts: tuple[Target, ...]
+    after: tuple[Rung, ...] = ()
+
+
 class Terms(Noun):
     """The whole policy; `rules` are ordered by id."""
 
@@ -152,3 +180,4 @@ class Terms(Noun):
     datasets: dict[str, DatasetTerms]
     purposes: dict[str, PurposeTerms]
     rules: tuple[Rule, ...]
+    egress: tuple[Egress, ...] | UnsetType = UNSET

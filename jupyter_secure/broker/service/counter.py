@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from jupyter_secure.broker.authn.grants import Grants
 from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.egress import Egress
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import refusal
@@ -38,12 +39,15 @@ Reply = Callable[[RelayReply, int | None], Awaitable[None]]
 class Counter:
     """Everything that a kernel may ask."""
 
-    def __init__(self, gate: Gate, questions: Questions, grants: Grants, mfa: Mfa, access: Access) -> None:
+    def __init__(
+        self, gate: Gate, questions: Questions, grants: Grants, mfa: Mfa, access: Access, egress: Egress
+    ) -> None:
         self._gate = gate
         self._questions = questions
         self._grants = grants
         self._access = access
         self._mfa = mfa
+        self._egress = egress
 
     async def answer(self, caller: Caller, request: KernelRequest, reply: Reply) -> None:
         """Answer one request of a kernel.
@@ -53,7 +57,8 @@ class Counter:
         """
         match request:
             case Load():
-                await self._gate.load(caller, request, reply, lambda ruling: self._questions.handle(caller, ruling))
+                noted = self._egress.noting(caller, reply)
+                await self._gate.load(caller, request, noted, lambda ruling: self._questions.handle(caller, ruling))
             case Query():
                 await self._questions.ask(caller, request, reply)
             case Hello():
@@ -93,4 +98,5 @@ class Counter:
             vault="locked" if vault.locked else "unlocked",
             log_size=head.size,
             log_root=head.root,
+            network=self._egress.network(caller).sentence,
         )

@@ -25,6 +25,7 @@ from jupyter_secure.broker.authn.login import Login as LoginDoor
 from jupyter_secure.broker.authn.passkeys import RelyingParty
 from jupyter_secure.broker.authn.tickets import Tickets
 from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.egress import Egress
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.keys import keyring
 from jupyter_secure.broker.ledger.ledger import Ledger
@@ -39,12 +40,15 @@ from jupyter_secure.protocol.grant import Grant, GuardReport
 from jupyter_secure.protocol.messages import (
     AccessMessage,
     CloseKernel,
+    Connect,
     Done,
     FromKernel,
     Login,
     Logout,
     MfaRequest,
     MoveKernel,
+    Network,
+    NetworkReply,
     OpenKernel,
     PanelBudget,
     PanelCatalog,
@@ -114,7 +118,8 @@ class Desk:
         questions = Questions(gate, Ledger(vault.engine))
         self._mfa = Mfa(vault, self.identify.who, changed, provider, party)
         self._access = Access(vault, policies, self.requests, changed)
-        self._counter = Counter(gate, questions, self.grants, self._mfa, self._access)
+        self._egress = Egress(vault, policies, self.identify.logins)
+        self._counter = Counter(gate, questions, self.grants, self._mfa, self._access, self._egress)
         self._panel = Panel(gate, questions)
         self._answers: dict[type, Callable[[Any], Awaitable[RelayReply]]] = {
             State: self._state,
@@ -126,6 +131,8 @@ class Desk:
             OpenKernel: self._open_kernel,
             MoveKernel: self._move_kernel,
             CloseKernel: self._close_kernel,
+            Connect: self._connect,
+            Network: self._network,
             **dict.fromkeys(get_args(MfaRequest), self._mfa.answer),
         }
 
@@ -245,11 +252,18 @@ class Desk:
         if (held := await asyncio.to_thread(self.grants.find, body.grant)) is not None:
             await self.identify.own(held)
         grant = await asyncio.to_thread(self.grants.close, body.grant)
+        self._egress.loaded.pop(body.grant, None)
         if grant is not None:
             personal = Personal(user=grant.user, kernel=grant.kernel, notebook=grant.notebook)
             await self.vault.audit.record(self._header(Kind.KERNEL_STOPPED), personal)
             await self._changed(grant.notebook, grant.user)
         return Done()
+
+    async def _connect(self, body: Connect) -> Done:
+        return await self._egress.connect(await self._caller_of_grant(body.grant), body)
+
+    async def _network(self, body: Network) -> NetworkReply:
+        return await asyncio.to_thread(self._egress.network, await self._caller_of_ticket(body))
 
     async def _caller_of_grant(self, number: str) -> Caller:
         grant = await asyncio.to_thread(self.grants.get, number)
@@ -258,7 +272,7 @@ class Desk:
         return await asyncio.to_thread(self._caller, principal, again, grant, shown=True)
 
     async def _caller_of_ticket(
-        self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage | AccessMessage
+        self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage | AccessMessage | Network
     ) -> Caller:
         principal = (await self.identify.who(body.ticket)).principal
         number = getattr(body, "grant", None)

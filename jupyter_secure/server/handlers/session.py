@@ -9,7 +9,7 @@ from tornado import web
 
 from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.grant import GuardReport
-from jupyter_secure.protocol.messages import State, StateReply
+from jupyter_secure.protocol.messages import Network, NetworkReply, State, StateReply
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.server.refusal import RefusalError
@@ -23,11 +23,13 @@ class KernelState(Noun):
     Attributes:
         guard: as the broker counts it; as measured here, until the broker knows the kernel.
         granted: whether it does.
+        network: a sentence of the broker's on what the kernel reaches; empty until it knows the kernel.
     """
 
     id: str
     guard: GuardReport
     granted: bool
+    network: str
 
 
 class SessionState(Noun):
@@ -56,16 +58,26 @@ class SessionHandler(SecureHandler):
         return SessionState(
             user=session.principal,
             vault=await self._vault(),
-            kernel=self._kernel(),
+            kernel=await self._kernel(),
             notebook=self.notebook,
         )
 
-    def _kernel(self) -> KernelState | None:
+    async def _kernel(self) -> KernelState | None:
         kernel = self.kernel_session
         if kernel is None:
             return None
         guard = kernel.grant.guard if kernel.grant else kernel.report
-        return KernelState(id=kernel.kernel, guard=guard, granted=kernel.grant is not None)
+        granted = kernel.grant is not None
+        return KernelState(id=kernel.kernel, guard=guard, granted=granted, network=await self._network())
+
+    async def _network(self) -> str:
+        if self.grant is None:
+            return ""
+        try:
+            reply = await self.ask(Network(ticket=self.ticket, grant=self.grant))
+        except RefusalError:
+            return ""
+        return reply.sentence if isinstance(reply, NetworkReply) else ""
 
     async def _vault(self) -> Literal["unlocked", "locked", "down"]:
         try:

@@ -94,6 +94,11 @@ function Kernel({ session, path }: { session: Session; path: string | null }): J
   return (
     <>
       <Guard report={session.kernel.guard} />
+      {session.kernel.network && (
+        <p className="jp-Secure-quiet">
+          <Sentence text={session.kernel.network} />
+        </p>
+      )}
       {!session.kernel.granted && <Hint>The broker has not admitted this kernel yet, so it gets no data.</Hint>}
     </>
   );

@@ -114,6 +114,19 @@ def test_explain_says_what_is_missing(run, good, capsys):
     assert json.loads(capsys.readouterr().out)["decision"]["view"] is None
 
 
+def test_explain_says_what_kernels_reach_before_and_after_a_load(run, good, tmp_path, capsys):
+    explain = ("explain", "--as", "ed", "--dataset", "patients", "--file")
+    assert run(*explain, good) == 0
+    assert "Network of a G3 kernel: none." in capsys.readouterr().out
+    table = '[[egress]]\nid = "{0}"\nto = ["everyone"]\nhosts = ["{0}.org"]\n'
+    path = tmp_path / "open.toml"
+    path.write_text(f'{GOOD}\n{table.format("web")}\n{table.format("mirror")}after = ["masked"]\n')
+    assert run(*explain, path) == 0
+    said = capsys.readouterr().out
+    assert "Network of a G3 kernel: mirror.org, web.org." in said
+    assert "Network once it has loaded this view: mirror.org." in said
+
+
 def test_explain_of_nobody_and_of_nothing_is_one_sentence(run, good):
     with pytest.raises(UnauthenticatedError, match="no active account"):
         run("explain", "--as", "nobody", "--dataset", "patients", "--file", good)
