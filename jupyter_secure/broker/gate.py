@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from jupyter_secure.broker import plaintext
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.challenges import Challenges
+from jupyter_secure.broker.consent import list_versions
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask
 from jupyter_secure.broker.policy.decide import decide
@@ -39,7 +40,7 @@ from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.step_up import missing
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
-from jupyter_secure.broker.views.plan import Part, ViewPlan, keyed, needed
+from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, needed
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
@@ -54,7 +55,7 @@ from jupyter_secure.protocol.errors import (
 from jupyter_secure.protocol.messages import Answer, Delivery, Handle, Load
 from jupyter_secure.protocol.record import Header, Kind
 from jupyter_secure.protocol.sealing import bind
-from jupyter_secure.protocol.view import Rung
+from jupyter_secure.protocol.view import Listed, RowFilter, Rung
 
 Deliver = Callable[[Delivery | Handle | Answer, int | None], Awaitable[None]]
 Result = TypeVar("Result")
@@ -130,7 +131,7 @@ class Gate:
         refused: SecureError = damaged or refusal(wish.dataset, decision)
         linked: dict[str, str] = {}
         if policy is not None and version is not None and decision is not None:
-            ask = _ask(caller, wish, version)
+            ask = self._ask(policy, caller, wish, version)
             step_up, linked = await asyncio.to_thread(missing, self.challenges, caller, policy, ask, decision, request)
             refused = step_up or refused
         # (3) Before the raise, so that refusals are recorded too.
@@ -173,7 +174,7 @@ class Gate:
         """
         asking = await caller.again()
         _, policy = await asyncio.to_thread(self.policies.current)
-        now = decide(policy, _ask(asking, wish, ruling.version))
+        now = decide(policy, self._ask(policy, asking, wish, ruling.version))
         if now.view != ruling.view:
             raise ConflictError("What you may use has changed meanwhile. Run the cell again.")
 
@@ -206,6 +207,19 @@ class Gate:
             for part in opened.parts
         )
 
+    def open_lists(self, rows: tuple[RowFilter, ...]) -> tuple[PersonList, ...]:
+        """Return the lists of persons that the filters name, with the keys of just the columns that name them."""
+        return tuple(
+            PersonList(
+                filter=row,
+                parts=self.open_parts(
+                    self.vault.catalog.version(row.dataset, row.version), frozenset({row.list_column})
+                ),
+            )
+            for row in rows
+            if isinstance(row, Listed)
+        )
+
     def _decide(self, caller: Caller, wish: Load) -> tuple[Policy, DatasetVersion | None, Decision | None]:
         policy = self.policies.current()[1]  # read in any case, so that a refusal costs the same reads
         try:
@@ -216,7 +230,17 @@ class Gate:
             if _permits_anything(policy, caller, wish.dataset):
                 raise
             return policy, None, None
-        return policy, version, decide(policy, _ask(caller, wish, version))
+        return policy, version, decide(policy, self._ask(policy, caller, wish, version))
+
+    def _ask(self, policy: Policy, caller: Caller, wish: Load, version: DatasetVersion) -> Ask:
+        return Ask(
+            principal=caller.principal,
+            dataset=version,
+            context=replace(caller.context, lists=list_versions(policy, self.vault.catalog)),
+            rung=wish.rung,
+            columns=wish.columns,
+            purpose=wish.purpose,
+        )
 
     async def _make(self, caller: Caller, wish: Load, deliver: Deliver, ruling: Ruling) -> Finished:
         assert caller.grant is not None
@@ -239,7 +263,8 @@ class Gate:
         view = ruling.view
         keychain = self.vault.keychain
         return ViewPlan(
-            parts=self.open_parts(ruling.version, needed(view.columns, view.rows)),
+            parts=self.open_parts(ruling.version, needed(view.columns, view.rows, view.sample)),
+            lists=self.open_lists(view.rows),
             columns=view.columns,
             rows=view.rows,
             mask_keys={
@@ -248,19 +273,11 @@ class Gate:
             },
             recipient=recipient,
             info=info,
-            total=ruling.version.rows,
+            total=0 if view.partial else ruling.version.rows,
+            sample=view.sample,
+            sample_key=keychain.pseudonym_key(view.project, view.purpose, view.sample.subject) if view.sample else None,
+            limit=view.limit,
         )
-
-
-def _ask(caller: Caller, wish: Load, version: DatasetVersion) -> Ask:
-    return Ask(
-        principal=caller.principal,
-        dataset=version,
-        context=caller.context,
-        rung=wish.rung,
-        columns=wish.columns,
-        purpose=wish.purpose,
-    )
 
 
 def _permits_anything(policy: Policy, caller: Caller, dataset: str) -> bool:

@@ -160,6 +160,7 @@ class Questions:
         columns = needed_columns(priced.domain, asked_columns(priced.question))
         return DpJob(
             parts=self._gate.open_parts(ruling.version, frozenset(columns)),
+            lists=self._gate.open_lists(ruling.view.rows),
             asked=DpQuestion(
                 question=priced.question,
                 domain=priced.domain,

@@ -41,7 +41,7 @@ def delivery(ruling: Ruling, seal: str, info: str) -> Delivery:
         left_out=tuple(reason for reason in ruling.decision.reasons if reason.column not in crossing),
         purpose=view.purpose,
         # How many rows there are in all is not told to whom policy gives some of them.
-        rows=0 if view.rows else ruling.version.rows,
+        rows=0 if view.partial else ruling.version.rows,
         seal=seal,
         info=info,
         seq=ruling.seq,

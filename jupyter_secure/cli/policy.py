@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from jupyter_secure.broker.authn.accounts import Accounts
+from jupyter_secure.broker.consent import list_versions
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask, Context
 from jupyter_secure.broker.policy.compile import compile_text
@@ -100,7 +101,11 @@ def run_explain(args: argparse.Namespace) -> int:
             principal=Accounts(vault.engine, vault.now).get(args.user),
             dataset=vault.catalog.latest(args.dataset),
             context=Context(
-                now_ms=vault.now(), guard=GuardLevel(args.guard), approvals=approvals, acknowledged=acknowledged
+                now_ms=vault.now(),
+                guard=GuardLevel(args.guard),
+                approvals=approvals,
+                acknowledged=acknowledged,
+                lists=list_versions(policy, vault.catalog),
             ),
             rung=None if args.rung is None else Rung(args.rung),
             purpose=args.purpose,

@@ -51,7 +51,36 @@ class Membership(Noun, tag_field="op", tag="in"):
     values: Annotated[tuple[int | float | str | bool, ...], msgspec.Meta(max_length=1000)]
 
 
-RowFilter = Comparison | Membership
+class Listed(Noun, tag_field="op", tag="listed"):
+    """Whether the person of a row stands in a list of persons; a row that names nobody fits neither way.
+
+    Attributes:
+        column: names the person.
+        dataset: the sealed list, in its column `list_column`.
+        version: of the list, as it was when the decision was made.
+        keep: True keeps those who stand in it (consent), False drops them (objection).
+    """
+
+    column: ColumnName
+    dataset: DatasetName
+    version: Count
+    list_column: ColumnName
+    keep: bool
+
+
+RowFilter = Comparison | Membership | Listed
+
+
+class Sample(Noun):
+    """A keyed choice of persons: the same at every load of one project and purpose, with all rows of each of them.
+
+    Attributes:
+        subject: the column that names the person.
+        share: of all persons, about.
+    """
+
+    subject: ColumnName
+    share: Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
 class ViewSpec(Noun):
@@ -60,6 +89,8 @@ class ViewSpec(Noun):
     Attributes:
         rows: filters of all matching rules, joined by AND.
         project: the scope inside which pseudonyms are equal.
+        sample: a part of the persons, of the rows that the filters leave.
+        limit: the most rows, the first ones of what is left then.
     """
 
     dataset: DatasetName
@@ -69,3 +100,10 @@ class ViewSpec(Noun):
     rows: tuple[RowFilter, ...] = ()
     purpose: PurposeName | None = None
     project: str = "default"
+    sample: Sample | None = None
+    limit: Count | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Say whether policy may give some of the rows only; then nothing may tell how many there are in all."""
+        return bool(self.rows) or self.sample is not None or self.limit is not None

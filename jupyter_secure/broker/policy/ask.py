@@ -20,12 +20,14 @@ class Context(Noun):
         guard: the measured level of the kernel; G0 where there is none.
         approvals: requests for access of this person, as the store has them; what they are worth is decided here.
         acknowledged: of each purpose that the person acknowledged, the digest of the text.
+        lists: newest version of each sealed list of persons that the policy joins; one that is missing is not sealed.
     """
 
     now_ms: Count
     guard: GuardLevel = GuardLevel.G0
     approvals: tuple[AccessRequest, ...] = ()
     acknowledged: dict[str, str] = msgspec.field(default_factory=dict)
+    lists: dict[str, Count] = msgspec.field(default_factory=dict)
 
 
 class Ask(Noun):

@@ -12,7 +12,7 @@ import zoneinfo
 from decimal import Decimal
 from itertools import pairwise
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from .compile_rule import compile_rule
 from .document import BudgetTable, DatasetTable
@@ -20,7 +20,7 @@ from .egress import compile_egress
 from .parse import Parsed, parse
 from .places import Path
 from .policy import Policy
-from .rules import Budget, DatasetTerms, PurposeTerms, Terms
+from .rules import Budget, Consent, DatasetTerms, PurposeTerms, Terms
 
 FORMAT = 1
 
@@ -61,6 +61,8 @@ def compile_document(parsed: Parsed) -> Policy:
             datasets=datasets,
             purposes=purposes,
             rules=tuple(rules),
+            attributes={name: dict(sorted(table.roles.items())) for name, table in sorted(document.attribute.items())}
+            or UNSET,
             egress=compile_egress(parsed) or UNSET,
         ),
         zone,
@@ -96,6 +98,19 @@ def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
         bins={column: tuple(map(decimal, edges)) for column, edges in sorted(table.bins.items())},
         budget=_budget(parsed, (*path, "budget"), table.budget),
         max_grant_days=table.max_grant_days or UNSET,
+        consent=_consent(parsed, (*path, "consent"), table),
+    )
+
+
+def _consent(parsed: Parsed, path: Path, table: DatasetTable) -> Consent | UnsetType:
+    given = table.consent
+    if given is None:
+        return UNSET
+    column = given.column or table.privacy_unit
+    if column is None:
+        parsed.fail(path, "name the `column`, or the privacy_unit of the dataset")
+    return Consent(
+        dataset=given.list, column=column, list_column=given.list_column or column, keep=given.kind == "opt-in"
     )
 
 

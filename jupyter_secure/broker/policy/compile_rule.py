@@ -22,7 +22,7 @@ from .document import RowTable, RuleTable, WhenTable
 from .order import hides_enough
 from .parse import Parsed, nearest
 from .places import Path
-from .rules import Audience, DatasetTerms, Rule, When
+from .rules import Audience, DatasetTerms, OwnValue, Rule, When
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -55,6 +55,8 @@ def compile_rule(parsed: Parsed, place: int, datasets: Mapping[str, DatasetTerms
         rows=tuple(_row(parsed, (*path, "rows", index), row) for index, row in enumerate(table.rows)),
         when=_when(parsed, (*path, "when"), table.when, zone),
         advice=table.advice,
+        sample=table.sample or UNSET,
+        limit=table.limit or UNSET,
     )
 
 
@@ -100,6 +102,7 @@ def _check_view(parsed: Parsed, path: Path, table: RuleTable, datasets: list[Dat
         _check_deny(parsed, path, table)
     if table.view is Rung.DP and not all(terms.private for terms in datasets):
         parsed.fail((*path, "view"), "a dp view needs privacy_unit and budget in the dataset's table")
+    _check_shares(parsed, path, table, datasets)
     _check_kept(parsed, path, table, datasets)
     _check_subjects(parsed, path, table, datasets)
 
@@ -116,6 +119,14 @@ def _check_deny(parsed: Parsed, path: Path, table: RuleTable) -> None:
             )
     if table.rows:
         parsed.fail((*path, "rows"), "a deny rule has no row filter; put the filter on a permit")
+
+
+def _check_shares(parsed: Parsed, path: Path, table: RuleTable, datasets: list[DatasetTerms]) -> None:
+    given = [field for field in ("sample", "limit") if getattr(table, field) is not None]
+    if given and table.view not in (Rung.RAW, Rung.MASKED):
+        parsed.fail((*path, given[0]), f"a {table.view} rule gives no rows that could be counted or drawn")
+    if table.sample is not None and not all(terms.privacy_unit for terms in datasets):
+        parsed.fail((*path, "sample"), "persons are drawn, so the dataset's table needs a privacy_unit")
 
 
 def _check_kept(parsed: Parsed, path: Path, table: RuleTable, datasets: list[DatasetTerms]) -> None:
@@ -156,7 +167,13 @@ def _mask(parsed: Parsed, path: Path, mask: str | Treatment) -> Treatment:
     return treatment
 
 
-def _row(parsed: Parsed, path: Path, row: RowTable) -> RowFilter:
+def _row(parsed: Parsed, path: Path, row: RowTable) -> RowFilter | OwnValue:
+    if row.attribute is not None:
+        if row.op != "eq" or row.value is not None or row.values is not None:
+            parsed.fail(path, '`attribute` goes with `op = "eq"` and neither `value` nor `values`')
+        if row.attribute not in parsed.document.attribute:
+            parsed.fail((*path, "attribute"), f"{row.attribute!r} is not declared; add [attribute.{row.attribute}]")
+        return OwnValue(column=row.column, attribute=row.attribute)
     if row.op == "in":
         if row.values is None or row.value is not None:
             parsed.fail(path, "`in` needs `values`, a list, and no `value`")

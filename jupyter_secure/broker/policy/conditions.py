@@ -47,6 +47,8 @@ def failures(policy: Policy, item: RulePlan, ask: Ask) -> list[Failure]:
         failed.append(Failure("hours", f"This is possible from {first}:00 to {last}:00, {zone} time."))
     if when.valid_from is not None and context.now_ms < when.valid_from:
         failed.append(Failure("valid_from", f"This is possible from {_day(when.valid_from, zone)} on."))
+    if unsaid := [name for name in item.attributes if not policy.own_values(name, ask.principal)]:
+        failed.append(Failure("attribute", f"This needs a role that says your {unsaid[0]}; ask a data steward."))
     if when.valid_until is not None and context.now_ms >= when.valid_until:
         failed.append(Failure("valid_until", f"This ended on {_day(when.valid_until - 1, zone)}; ask a data steward."))
     return failed

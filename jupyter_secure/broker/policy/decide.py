@@ -3,8 +3,8 @@
 Steps: (1) the dataset, the purpose and the columns asked for must be known, (2) the rules that address the person and
 whose conditions hold are the active ones, (3) deny takes columns away, (4) the view's rung is the highest one, not
 above the one asked for, at which some column is permitted, (5) each column gets its treatment inside that rung, (6)
-the row filters of all active permits are joined by AND, (7) every column has a reason, and every rule that failed by
-one condition is told.
+the row filters of all active permits and the list of consents are joined by AND, and the smallest sample and limit of
+them count, (7) every column has a reason, and every rule that failed by one condition is told.
 
 Promises: what no active rule gives is left out; a deny rule always wins; the order of rules means nothing; an error
 inside is an exception, never a permission. A raw view gives each column at its own highest rung. A masked view gives
@@ -20,13 +20,15 @@ from functools import reduce
 from msgspec.structs import replace
 
 from jupyter_secure.protocol.decision import ColumnReason, Decision, NearMiss
-from jupyter_secure.protocol.view import ColumnView, RowFilter, Rung, ViewSpec
+from jupyter_secure.protocol.principal import Principal
+from jupyter_secure.protocol.view import ColumnView, Listed, Membership, RowFilter, Rung, Sample, ViewSpec
 
 from .ask import Ask
 from .conditions import Failure, failures, told_alone
 from .order import combine
 from .plan import Grant, Plan, RulePlan, filter_key
 from .policy import Policy
+from .rules import Consent, OwnValue
 
 LADDER = (Rung.RAW, Rung.MASKED, Rung.DP)
 
@@ -34,7 +36,7 @@ LADDER = (Rung.RAW, Rung.MASKED, Rung.DP)
 class _Standing:
     """What the active rules say of each column, by its place."""
 
-    __slots__ = ("denied", "dp", "filters", "kept", "masked", "missed", "raw")
+    __slots__ = ("denied", "dp", "filters", "kept", "limit", "masked", "missed", "raw", "share")
 
     def __init__(self) -> None:
         self.denied: dict[int, ColumnReason] = {}
@@ -43,11 +45,15 @@ class _Standing:
         self.masked: dict[int, list[tuple[Grant, RulePlan]]] = {}
         self.dp: dict[int, Grant] = {}
         self.filters: list[RowFilter] = []
+        self.share: float | None = None
+        self.limit: int | None = None
         self.missed: list[tuple[RulePlan, Failure]] = []
 
-    def add(self, item: RulePlan) -> None:
+    def add(self, item: RulePlan, filters: list[RowFilter]) -> None:
         """Let an active rule speak; rules come in the order of their ids, so the first to give a column is cited."""
-        self.filters.extend(item.rule.rows)
+        self.filters.extend(filters)
+        self.share = min((it for it in (self.share, item.rule.sample) if it), default=None)
+        self.limit = min((it for it in (self.limit, item.rule.limit) if it), default=None)
         for place, reason in item.denials.items():
             self.denied.setdefault(place, reason)
         for place, grant in item.kept.items():
@@ -74,10 +80,13 @@ def decide(policy: Policy, ask: Ask) -> Decision:
     if -1 in wanted:
         return _refuse(policy, "A column that was asked for does not exist in this version.", ask)
     standing = _stand(policy, plan, ask)
-    if any(item.column not in plan.places for item in standing.filters):
-        return _refuse(policy, "The policy filters rows by a column that this version does not have.", ask)
+    consent = plan.terms.consent
+    if consent and consent.dataset in ask.context.lists:
+        standing.filters.append(_listed(consent, ask.context.lists[consent.dataset]))
+    if missing := _missing(plan, standing, ask):
+        return _refuse(policy, missing, ask)
     rung, given = _climb(plan, standing, wanted, ask.rung)
-    view = None if rung is Rung.DENY else _view(policy, ask, rung, given, standing)
+    view = None if rung is Rung.DENY else _view(policy, plan, ask, rung, given, standing)
     return Decision(
         view=view,
         reasons=_reasons(plan, standing, wanted, given),
@@ -106,8 +115,35 @@ def _stand(policy: Policy, plan: Plan, ask: Ask) -> _Standing:
             if told is not None and rule.rung is not Rung.DENY:
                 standing.missed.append((item, told))
             continue
-        standing.add(item)
+        standing.add(item, [_own(policy, row, ask.principal) for row in rule.rows])
     return standing
+
+
+def _missing(plan: Plan, standing: _Standing, ask: Ask) -> str:
+    # What a filter, a list or a sample goes by, and this version or this vault does not have.
+    if plan.terms.consent and plan.terms.consent.dataset not in ask.context.lists:
+        return "The list of persons that the policy joins is not sealed."
+    if any(item.column not in plan.places for item in standing.filters):
+        return "The policy filters rows by a column that this version does not have."
+    if standing.share is not None and plan.terms.privacy_unit not in plan.places:
+        return "The policy draws persons, and no column of this version names them."
+    return ""
+
+
+def _own(policy: Policy, row: RowFilter | OwnValue, principal: Principal) -> RowFilter:
+    if isinstance(row, OwnValue):
+        return Membership(column=row.column, values=policy.own_values(row.attribute, principal))
+    return row
+
+
+def _listed(consent: Consent, version: int) -> Listed:
+    return Listed(
+        column=consent.column,
+        dataset=consent.dataset,
+        version=version,
+        list_column=consent.list_column,
+        keep=consent.keep,
+    )
 
 
 def _climb(
@@ -143,11 +179,13 @@ def _grant(plan: Plan, standing: _Standing, place: int, rung: Rung) -> Grant | N
     return Grant(plan.version.columns[place], plan.tags[place], treatment, rule)
 
 
-def _view(policy: Policy, ask: Ask, rung: Rung, given: dict[int, Grant], standing: _Standing) -> ViewSpec:
+def _view(policy: Policy, plan: Plan, ask: Ask, rung: Rung, given: dict[int, Grant], standing: _Standing) -> ViewSpec:
     columns: tuple[ColumnView, ...] = tuple(grant.view for grant in given.values())
     rows = standing.filters
     if len(rows) > 1:
         rows = list({filter_key(item): item for item in sorted(rows, key=filter_key)}.values())
+    counted = rung is not Rung.DP  # an answer is made from all persons whom the filters leave
+    unit = plan.terms.privacy_unit
     return ViewSpec(
         dataset=ask.dataset.name,
         version=ask.dataset.version,
@@ -156,6 +194,8 @@ def _view(policy: Policy, ask: Ask, rung: Rung, given: dict[int, Grant], standin
         rows=tuple(rows),
         purpose=ask.purpose,
         project="default" if ask.purpose is None else policy.purposes[ask.purpose].project,
+        sample=Sample(subject=unit, share=standing.share) if counted and unit and standing.share else None,
+        limit=standing.limit if counted else None,
     )
 
 

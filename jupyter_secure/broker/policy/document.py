@@ -14,7 +14,7 @@ import msgspec
 from jupyter_secure.protocol.access import MAX_DAYS
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
-from jupyter_secure.protocol.noun import ColumnName, Noun, PurposeName, RuleId
+from jupyter_secure.protocol.noun import ColumnName, Noun, PurposeName, RoleName, RuleId
 from jupyter_secure.protocol.treatment import Treatment
 from jupyter_secure.protocol.view import Rung
 
@@ -35,6 +35,7 @@ MaxDays = Annotated[int, msgspec.Meta(ge=1, le=MAX_DAYS)]
 Number = int | float
 Host = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Literals = int | float | str | bool
+AttributeName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}\Z")]
 MethodName = str  # which ones there are is said where rules are compiled
 
 
@@ -84,6 +85,29 @@ class DatasetTable(Noun):
     )
     budget: BudgetTable | None = None
     max_grant_days: MaxDays | None = None
+    consent: ConsentTable | None = None
+
+
+class ConsentTable(Noun):
+    """`[dataset.NAME.consent]`: a sealed list of persons that is joined whenever a view or an answer is made.
+
+    Attributes:
+        list: the sealed dataset that holds the list.
+        kind: `opt-in` keeps the persons who stand in it, `opt-out` drops them.
+        column: names the person in the dataset; default its `privacy_unit`.
+        list_column: names the person in the list; default the same name.
+    """
+
+    list: DatasetName
+    kind: Literal["opt-in", "opt-out"]
+    column: ColumnName | None = None
+    list_column: ColumnName | None = None
+
+
+class AttributeTable(Noun):
+    """`[attribute.NAME]`: what a role says of whoever holds it, for row filters."""
+
+    roles: Annotated[dict[RoleName, Literals], msgspec.Meta(min_length=1, max_length=1000)]
 
 
 class PurposeTable(Noun):
@@ -99,12 +123,13 @@ class PurposeTable(Noun):
 
 
 class RowTable(Noun):
-    """One row filter: a column, an operator and a literal. There is no expression language."""
+    """One row filter: a column, an operator and a literal, or `eq` and an attribute of whoever asks."""
 
     column: ColumnName
     op: Literal["eq", "ne", "lt", "le", "gt", "ge", "in"]
     value: Literals | None = None
     values: Annotated[tuple[Literals, ...], msgspec.Meta(min_length=1, max_length=1000)] | None = None
+    attribute: AttributeName | None = None
 
 
 class WhenTable(Noun):
@@ -133,6 +158,8 @@ class RuleTable(Noun):
     mask: dict[Tag, MethodName | Treatment] = msgspec.field(default_factory=dict)
     mask_columns: dict[ColumnName, MethodName | Treatment] = msgspec.field(default_factory=dict)
     rows: tuple[RowTable, ...] = ()
+    sample: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | None = None
     when: WhenTable = WhenTable()
     advice: Text = ""
 
@@ -156,5 +183,6 @@ class Document(Noun):
     policy: PolicyTable = PolicyTable()
     dataset: dict[DatasetName, DatasetTable] = msgspec.field(default_factory=dict)
     purpose: dict[PurposeName, PurposeTable] = msgspec.field(default_factory=dict)
+    attribute: dict[AttributeName, AttributeTable] = msgspec.field(default_factory=dict)
     rule: tuple[RuleTable, ...] = ()
     egress: tuple[EgressTable, ...] = ()

@@ -52,7 +52,7 @@ def offer(policy: Policy, principal: Principal, dataset: DatasetVersion, context
 
 def _whole(answer: Decision) -> bool:
     # The number of all rows is told only to those who may have a row for each of them.
-    return answer.view is not None and answer.view.rung in (Rung.RAW, Rung.MASKED) and not answer.view.rows
+    return answer.view is not None and answer.view.rung in (Rung.RAW, Rung.MASKED) and not answer.view.partial
 
 
 def _columns(dataset: DatasetVersion, best: Decision) -> tuple[ColumnOffer, ...]:

@@ -25,7 +25,9 @@ from jupyter_secure.protocol.treatment import METHODS
 from jupyter_secure.protocol.view import Rung
 
 from .document import (
+    AttributeTable,
     BudgetTable,
+    ConsentTable,
     DatasetTable,
     Document,
     EgressTable,
@@ -45,7 +47,9 @@ TABLES: tuple[tuple[tuple[str, ...], type[msgspec.Struct]], ...] = (
     (("policy",), PolicyTable),
     (("dataset", "*"), DatasetTable),
     (("dataset", "*", "budget"), BudgetTable),
+    (("dataset", "*", "consent"), ConsentTable),
     (("purpose", "*"), PurposeTable),
+    (("attribute", "*"), AttributeTable),
     (("rule", "*"), RuleTable),
     (("rule", "*", "when"), WhenTable),
     (("rule", "*", "rows", "*"), RowTable),
@@ -60,6 +64,7 @@ CHOICES: dict[str, Iterable[str]] = {
     "guard": GuardLevel,
     "op": ("eq", "ne", "lt", "le", "gt", "ge", "in"),
     "unit": ("month", "year", "decade"),
+    "kind": ("opt-in", "opt-out"),
     "after": ("masked", "raw"),
 }
 HINTS = {
@@ -69,6 +74,7 @@ HINTS = {
     "datasets": 'write names of datasets, or "*" for all that this file declares',
     "dataset": "a dataset's name is lower case letters, digits, _ and -, and begins with a letter",
     "purpose": "a purpose's name is lower case letters, digits and hyphens, and begins with a letter",
+    "attribute": "an attribute's name is lower case letters, digits, _ and -, and begins with a letter",
     "project": "a project's name is lower case letters, digits and hyphens, and begins with a letter",
     "mfa_max_age": 'write a number and one of s, m, h, d, for example "12h"',
     "epsilon": 'write a decimal number in quotes, for example "0.5"',
@@ -241,7 +247,7 @@ def _name(path: Path, raw: Mapping[str, object]) -> str:
         place = int(path[1]) + 1
         head = f"[[{path[0]}]] {place}" + (f" ({own!r})" if isinstance(own, str) else "")
         rest = path[2:]
-    elif path[:1] in (("dataset",), ("purpose",)) and len(path) > 1:
+    elif path[:1] in (("dataset",), ("purpose",), ("attribute",)) and len(path) > 1:
         head, rest = f"[{path[0]}.{path[1]}]", path[2:]
     elif path[:1] == ("policy",):
         head, rest = "[policy]", path[1:]

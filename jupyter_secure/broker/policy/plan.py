@@ -11,10 +11,10 @@ import msgspec
 from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
 from jupyter_secure.protocol.decision import ColumnReason
 from jupyter_secure.protocol.treatment import Keep, Keyed, Suppress, Treatment, subject_of
-from jupyter_secure.protocol.view import ColumnView, Comparison, RowFilter, Rung
+from jupyter_secure.protocol.view import ColumnView, Comparison, Listed, RowFilter, Rung
 
 from .order import KEEPABLE, describe, hides_enough
-from .rules import DatasetTerms, Rule, rule_digest
+from .rules import DatasetTerms, OwnValue, Rule, rule_digest
 
 
 class Grant:
@@ -38,7 +38,7 @@ class Grant:
 class RulePlan:
     """One rule that names the dataset, with the columns it speaks of, by their place in the version."""
 
-    __slots__ = ("_names", "_unit", "denials", "digest", "grants", "kept", "rule")
+    __slots__ = ("_names", "_unit", "attributes", "denials", "digest", "grants", "kept", "rule")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class RulePlan:
         unit: str | None,
     ) -> None:
         self.rule = rule
+        self.attributes = tuple(row.attribute for row in rule.rows if isinstance(row, OwnValue))
         self._unit = unit
         self._names = {column.name for column in columns}
         self.digest = rule_digest(rule)
@@ -144,6 +145,8 @@ def filter_key(item: RowFilter) -> tuple[str, ...]:
     """Return what row filters are ordered by, so that equal sets of filters give equal views."""
     if isinstance(item, Comparison):
         return (item.column, item.operator, type(item.value).__name__, repr(item.value))
+    if isinstance(item, Listed):
+        return (item.column, "listed", item.dataset, item.list_column, str(item.keep))
     return (item.column, "in", *(f"{type(value).__name__}:{value!r}" for value in item.values))
 
 

@@ -7,6 +7,7 @@ import hashlib
 
 from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.dataset import DatasetVersion
+from jupyter_secure.protocol.principal import Principal
 
 from .plan import Plan
 from .rules import DatasetTerms, PurposeTerms, Terms
@@ -43,6 +44,11 @@ class Policy:
     def purposes(self) -> dict[str, PurposeTerms]:
         """Return the purposes that may be stated."""
         return self.terms.purposes
+
+    def own_values(self, attribute: str, principal: Principal) -> tuple[str | int | float | bool, ...]:
+        """Return what the roles of a person say of an attribute, in the order of the roles' names."""
+        said = (self.terms.attributes or {}).get(attribute, {})
+        return tuple(dict.fromkeys(value for role, value in said.items() if role in principal.roles))
 
     def plan(self, version: DatasetVersion) -> Plan | None:
         """Return the policy as it stands for one dataset version; None for a dataset it does not declare."""

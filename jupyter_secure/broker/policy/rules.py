@@ -29,6 +29,22 @@ class Budget(Noun):
     default_query: str
 
 
+class Consent(Noun):
+    """See `document.ConsentTable`; both columns are named."""
+
+    dataset: str
+    column: str
+    list_column: str
+    keep: bool
+
+
+class OwnValue(Noun, tag_field="op", tag="own"):
+    """A row filter that compares a column with what the roles of whoever asks say of an attribute."""
+
+    column: str
+    attribute: str
+
+
 class DatasetTerms(Noun):
     """What the policy says of a dataset; see `document.DatasetTable`. Numbers are decimal strings.
 
@@ -46,6 +62,7 @@ class DatasetTerms(Noun):
     bins: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     budget: Budget | None = None
     max_grant_days: int | UnsetType = UNSET
+    consent: Consent | UnsetType = UNSET
 
     @property
     def private(self) -> bool:
@@ -118,9 +135,11 @@ class Rule(Noun):
     not_tags: tuple[Tag, ...] = ()
     masks: dict[Tag, Treatment] = msgspec.field(default_factory=dict)
     column_masks: dict[str, Treatment] = msgspec.field(default_factory=dict)
-    rows: tuple[RowFilter, ...] = ()
+    rows: tuple[RowFilter | OwnValue, ...] = ()
     when: When = When()
     advice: str = ""
+    sample: float | UnsetType = UNSET
+    limit: int | UnsetType = UNSET
 
     def addresses(self, principal: Principal) -> bool:
         """Say whether the rule speaks of this principal."""
@@ -173,11 +192,12 @@ class Egress(Noun):
 
 
 class Terms(Noun):
-    """The whole policy; `rules` are ordered by id."""
+    """The whole policy; `rules` are ordered by id, `attributes` give for each role what it says of its holder."""
 
     format: int
     timezone: str
     datasets: dict[str, DatasetTerms]
     purposes: dict[str, PurposeTerms]
     rules: tuple[Rule, ...]
+    attributes: dict[str, dict[str, str | int | float | bool]] | UnsetType = UNSET
     egress: tuple[Egress, ...] | UnsetType = UNSET

@@ -12,6 +12,7 @@ import contextlib
 from msgspec.structs import replace
 
 from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.consent import list_versions
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.lineage.graph import FLOWS, ORIGINS, build
 from jupyter_secure.broker.policy.offer import offer
@@ -91,12 +92,13 @@ def _as_told(entry: Entry) -> Entry:
 def catalog(gate: Gate, caller: Caller) -> CatalogReply:
     """Return what the person may use now, and as what."""
     policy = gate.policies.current()[1]
+    context = replace(caller.context, lists=list_versions(policy, gate.vault.catalog))
     offers = []
     for name in gate.vault.catalog.names():
         # A damaged dataset is missing here; whoever may use it is told so by the load.
         with contextlib.suppress(IntegrityError):
             version = gate.vault.catalog.latest(name)
-            offers.append(offer(policy, caller.principal, version, caller.context))
+            offers.append(offer(policy, caller.principal, version, context))
     return CatalogReply(offers=tuple(found for found in offers if found is not None))
 
 

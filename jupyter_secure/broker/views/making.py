@@ -4,8 +4,8 @@ Promises: constant memory, because at most three batches exist at a time (one be
 sealed) and polars decodes two row groups ahead; a failure in the middle ends the stream with an authenticated mark, so
 the kernel shows nothing of it.
 
-Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch: mask here, while one thread
-fetches the next batch and one seals the batch before -> trailer.
+Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch that is sifted: mask it here,
+while one thread fetches the next batch and one seals the batch before -> trailer.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from .mask.choice import choose
 from .mask.interface import AnyMask, SubjectMask, field
 from .plan import ViewPlan
 from .scan import Scan
-
-Batch = tuple[int, dict[str, pa.Array]]
+from .sift import Batch, sifted
 
 
 def make(plan: ViewPlan, out: int, report: Report) -> Finished:
@@ -41,7 +40,7 @@ def make(plan: ViewPlan, out: int, report: Report) -> Finished:
     try:
         masks = choose_masks(plan, scan.types)
         report(Begun(seal=sealer.seal))
-        rows = _stream(scan, masks, sealer, report)
+        rows = _stream(sifted(scan.batches(), plan, scan.types), masks, sealer, report)
         return Finished(rows=rows, size=sealer.size, digest=sealer.finish(rows))
     except BrokenPipeError:
         raise CancelledError(detail="the kernel closed the view") from None
@@ -65,7 +64,7 @@ def choose_masks(plan: ViewPlan, types: dict[str, pa.DataType]) -> dict[str, Any
     }
 
 
-def _stream(scan: Scan, masks: dict[str, AnyMask], sealer: Sealer, report: Report) -> int:
+def _stream(batches: Iterator[Batch], masks: dict[str, AnyMask], sealer: Sealer, report: Report) -> int:
     schema = pa.schema([field(name, mask) for name, mask in masks.items()])
     rows = 0
     with (
@@ -74,7 +73,7 @@ def _stream(scan: Scan, masks: dict[str, AnyMask], sealer: Sealer, report: Repor
         pa.ipc.new_stream(pa.PythonFile(sealer, "w"), schema) as writer,
     ):
         before: Future[Any] | None = None
-        for height, columns in _ahead(scan.batches(), reading):
+        for height, columns in _ahead(batches, reading):
             batch = _masked(height, columns, masks, schema)
             if before:
                 before.result()

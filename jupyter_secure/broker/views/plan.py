@@ -23,7 +23,7 @@ from jupyter_secure.protocol.treatment import (
     method,
     subject_of,
 )
-from jupyter_secure.protocol.view import ColumnView, RowFilter
+from jupyter_secure.protocol.view import ColumnView, Listed, RowFilter, Sample
 
 UNREAD = (Constant, Suppress)
 Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -48,6 +48,13 @@ class Part(Noun):
         return f"Part(rows={self.rows}, columns={sorted(self.column_keys)})"  # no key in a traceback or a log
 
 
+class PersonList(Noun):
+    """A list of persons that a row filter names, with the key of the one column that names them."""
+
+    filter: Listed
+    parts: tuple[Part, ...]
+
+
 class ViewPlan(Noun, tag_field="job", tag="view"):
     """The making of one view.
 
@@ -56,8 +63,10 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
         recipient: the kernel's X25519 public key.
         info: what the sealed stream is bound to (`protocol.sealing.bind`).
         total: rows of all parts together, before filters.
-        rows: filters joined by AND.
+        rows: filters joined by AND; `lists` has the persons of each that names a list.
         mask_keys: by column, for those whose mask needs one (`keyed`); derived per project, purpose and domain.
+        sample: a part of the persons, drawn with `sample_key`, of the rows that the filters leave.
+        limit: the most rows.
     """
 
     parts: tuple[Part, ...]
@@ -66,21 +75,32 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
     info: bytes
     total: Count
     rows: tuple[RowFilter, ...] = ()
+    lists: tuple[PersonList, ...] = ()
     mask_keys: dict[ColumnName, Key] = msgspec.field(default_factory=dict)
+    sample: Sample | None = None
+    sample_key: Key | None = None
+    limit: Count | None = None
+
+    @property
+    def subjects(self) -> set[str]:
+        """The columns that name the person, for the masks that go by persons and for the sample."""
+        return _subjects(self.columns, self.sample)
 
     def __repr__(self) -> str:
         return f"ViewPlan(parts={self.parts!r}, total={self.total})"
 
 
-def needed(columns: tuple[ColumnView, ...], rows: tuple[RowFilter, ...]) -> frozenset[str]:
+def needed(
+    columns: tuple[ColumnView, ...], rows: tuple[RowFilter, ...], sample: Sample | None = None
+) -> frozenset[str]:
     """Return the columns whose keys a plan must hold: a hidden column is never read, one that is filtered by is."""
     read = {column.name for column in columns if not isinstance(column.treatment, UNREAD)}
-    return frozenset(read | subjects(columns) | {row.column for row in rows})
+    return frozenset(read | _subjects(columns, sample) | {row.column for row in rows})
 
 
-def subjects(columns: tuple[ColumnView, ...]) -> set[str]:
-    """Return the columns that name the person for the masks that go by persons."""
-    return {subject for column in columns if (subject := subject_of(column.treatment))}
+def _subjects(columns: tuple[ColumnView, ...], sample: Sample | None) -> set[str]:
+    found = {subject for column in columns if (subject := subject_of(column.treatment))}
+    return found if sample is None else found | {sample.subject}
 
 
 def keyed(columns: tuple[ColumnView, ...]) -> dict[str, str]:

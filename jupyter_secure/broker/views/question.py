@@ -6,7 +6,7 @@ from jupyter_secure.protocol.dpdomain import DpDomain
 from jupyter_secure.protocol.noun import Count, Noun
 from jupyter_secure.protocol.query import Question
 
-from .plan import Key, Part
+from .plan import Key, Part, PersonList
 
 
 class DpQuestion(Noun):
@@ -33,6 +33,7 @@ class DpJob(Noun, tag_field="job", tag="dp"):
 
     parts: tuple[Part, ...]
     asked: DpQuestion
+    lists: tuple[PersonList, ...] = ()
 
 
 class DpResult(Noun):

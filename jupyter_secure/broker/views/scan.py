@@ -22,9 +22,9 @@ import pyarrow as pa
 
 from jupyter_secure.protocol.errors import IntegrityError, PolicyError
 from jupyter_secure.protocol.treatment import Generalize, Redact
-from jupyter_secure.protocol.view import Comparison, Membership, RowFilter
+from jupyter_secure.protocol.view import Comparison, Listed, Membership, RowFilter
 
-from .plan import UNREAD, Part, ViewPlan, subjects
+from .plan import UNREAD, Part, PersonList, ViewPlan
 
 BATCH = 1 << 16  # rows; intermediate arrays of one column stay in the processor's cache
 OLDEST = pl.CompatLevel.oldest()  # offsets instead of string views
@@ -47,7 +47,7 @@ class Scan:
         schemas = [frame.collect_schema() for frame in frames]
         if not schemas or any(schema != schemas[0] for schema in schemas):
             raise IntegrityError(detail="the parts differ in their columns")
-        persons = subjects(plan.columns)
+        persons = plan.subjects
         missing = {column.name for column in plan.columns} | {row.column for row in plan.rows} | persons
         if missing - set(schemas[0]):
             raise IntegrityError(detail="a column of the plan is not in the file")
@@ -83,26 +83,47 @@ class Scan:
 
     def _select(self, frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
         if self._plan.rows:
-            frame = frame.filter(pl.all_horizontal([condition(row, schema[row.column]) for row in self._plan.rows]))
+            conditions = [condition(row, schema[row.column], self._plan.lists) for row in self._plan.rows]
+            frame = frame.filter(pl.all_horizontal(conditions))
         # Bare columns: polars would decode all row groups before it evaluates an expression on the first.
         chosen = [column.name for column in self._plan.columns if not isinstance(column.treatment, UNREAD)]
-        return frame.select(list(dict.fromkeys([*chosen, *sorted(subjects(self._plan.columns))])))
+        return frame.select(list(dict.fromkeys([*chosen, *sorted(self._plan.subjects)])))
 
 
-def condition(row: RowFilter, dtype: Any) -> pl.Expr:
+def condition(row: RowFilter, dtype: Any, lists: tuple[PersonList, ...] = ()) -> pl.Expr:
     """Return a row filter as an expression that is false for null and NaN.
 
     Raises:
-        PolicyError: the literal does not fit the column's type.
+        PolicyError: the literal or the list does not fit the column's type.
+        IntegrityError: the list is damaged, or not there.
     """
     column = pl.col(row.column)
-    if isinstance(row, Membership):
+    if isinstance(row, Listed):
+        listed = column.is_in(_persons(row, dtype, lists))
+        matched = listed if row.keep else ~listed
+    elif isinstance(row, Membership):
         matched = column.is_in(pl.Series([_literal(value, dtype, row.column) for value in row.values], dtype=dtype))
     else:
         matched = _compare(column, row, _literal(row.value, dtype, row.column))
     if dtype.is_float():
         matched &= column.is_not_nan()
     return matched.fill_null(value=False)
+
+
+def _persons(row: Listed, dtype: Any, lists: tuple[PersonList, ...]) -> pl.Series:
+    parts = next((it.parts for it in lists if it.filter == row), None)
+    if parts is None:
+        raise IntegrityError(detail="a list of persons is not in the plan")
+    files = [_open(part) for part in parts]
+    try:
+        frames = [_lazy(fd, part).select(row.list_column) for fd, part in zip(files, parts, strict=True)]
+        named = pl.concat(frames).collect()[row.list_column].drop_nulls().unique()
+        return named.cast(dtype, strict=True)
+    except pl.exceptions.PolarsError:
+        raise PolicyError("The list of persons names them by values of another type than the dataset.") from None
+    finally:
+        for fd in files:
+            os.close(fd)
 
 
 def _compare(column: pl.Expr, row: Comparison, value: Any) -> pl.Expr:

@@ -77,6 +77,8 @@ def test_stewards_see_the_north_without_names(policy):
         document.RuleTable,
         document.WhenTable,
         document.RowTable,
+        document.ConsentTable,
+        document.AttributeTable,
         *METHODS.values(),
     ],
 )
@@ -88,3 +90,8 @@ def test_the_page_names_every_field(table):
 def test_the_page_has_a_row_for_every_method_in_the_order_in_which_they_combine():
     table = PAGE[PAGE.index("## Methods") : PAGE.index("## Approval")]
     assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(METHODS)
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL), ids=["whole", "rows", "approval"])
+def test_every_example_is_a_valid_policy(text):
+    assert compile_text(text).terms.rules

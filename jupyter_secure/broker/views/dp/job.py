@@ -118,8 +118,9 @@ def _normalised(table: pa.Table, name: str, domain: DpDomain) -> Normal:
 def _read(job: DpJob, columns: tuple[str, ...]) -> pa.Table:
     """Decrypt columns of all rows that the row filters leave, in the order of parts and rows."""
     chosen = tuple(ColumnView(name=name, treatment=Keep(), rule="dp") for name in columns)
+    rows = job.asked.domain.rows
     scan = Scan(
-        ViewPlan(parts=job.parts, columns=chosen, rows=job.asked.domain.rows, recipient=bytes(32), info=b"", total=0)
+        ViewPlan(parts=job.parts, columns=chosen, rows=rows, lists=job.lists, recipient=bytes(32), info=b"", total=0)
     )
     try:
         schema = pa.schema([(name, scan.types[name]) for name in columns])

@@ -9,6 +9,9 @@ from jupyter_secure.protocol.errors import PolicyError
 
 RULE = '[[rule]]\nid = "a"\nto = ["everyone"]\ndatasets = ["x"]\nview = "raw"\n'
 MASKED = RULE.replace('"raw"', '"masked"')
+X = "[dataset.x]\n"
+CONSENT = '[dataset.x.consent]\nlist = "y"\n'
+RULE_1 = "line 7: [[rule]] 1 ('a') -> "
 
 FAULTS = [
     ("[dataset.x]\ntags = 3", "line 2: [dataset.x] -> tags: expected"),
@@ -148,6 +151,25 @@ FAULTS = [
         "[dataset.x]\n" + MASKED + 'mask = { quasi = { method = "blur" } }',
         "line 7: [[rule]] 1 ('a') -> mask.quasi.method: 'blur' is not known here; known are keep, clip",
     ),
+    (
+        X + RULE + 'rows = [{ column = "a", op = "eq", attribute = "r" }]',
+        RULE_1 + "rows[1].attribute: 'r' is not declared",
+    ),
+    (X + RULE + 'rows = [{ column = "a", op = "lt", attribute = "r" }]', RULE_1 + "rows[1]: `attribute` goes with `op"),
+    (
+        X + RULE + 'rows = [{ column = "a", op = "eq", value = 1, attribute = "r" }]',
+        RULE_1 + "rows[1]: `attribute`",
+    ),
+    (X + RULE + "sample = 1.5", RULE_1 + "sample: expected float < 1.0"),
+    (X + RULE + "sample = 0.5", RULE_1 + "sample: persons are drawn, so the dataset's table needs a privacy_unit"),
+    (X + RULE + "limit = 0", RULE_1 + "limit: expected int >= 1"),
+    (X + RULE.replace('"raw"', '"deny"') + "limit = 5", RULE_1 + "limit: a deny rule gives no rows"),
+    (X + CONSENT + 'kind = "opt-in"', "line 2: [dataset.x] -> consent: name the `column`, or the privacy_unit"),
+    (
+        X + CONSENT + 'kind = "optin"',
+        "line 4: [dataset.x] -> consent.kind: 'optin' is not known here; perhaps",
+    ),
+    ("[attribute.region]\nroles = {}", "line 2: [attribute.region] -> roles: expected"),
     ("n = 99999999999999999999", "line 1: n: a whole number must be smaller"),
     ("x = " + "[" * 20000, "line 1: "),
 ]
