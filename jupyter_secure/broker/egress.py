@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.gate import to_the_end
 from jupyter_secure.broker.policies import Policies
-from jupyter_secure.broker.policy.egress import Reach, permits, reach
+from jupyter_secure.broker.policy.egress import permits, reach
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.protocol.errors import RefusedError
 from jupyter_secure.protocol.grant import GuardLevel
@@ -80,9 +80,10 @@ class Egress:
                 request=secrets.token_hex(8),
                 policy=policy.digest,
                 guard=caller.guard,
-                extra={"host": host, "port": str(body.port), **({"table": table} if table else {})},
+                extra={"table": table} if table else {},
             )
-            await to_the_end(self.vault.audit.record(header, caller.personal(None)))
+            # The kernel chose the host, so it may hold anything, and stands in the part that can be erased.
+            await to_the_end(self.vault.audit.record(header, caller.personal(note=f"{host}:{body.port}")))
         # What was loaded while the entry was written counts.
         if table is None or self._loaded(caller).keys() != loaded:
             raise RefusedError(_REFUSED.format(host=host, port=body.port))
@@ -93,10 +94,11 @@ class Egress:
         if not self.offered:
             return NetworkReply(hosts=(), sentence=_ON_A_HUB)
         loaded = self._loaded(caller)
-        found = reach(self.policies.current()[1], caller.principal, loaded.keys())
-        if caller.grant is not None and not self._walled(caller) and (found.open or found.closed):
+        policy = self.policies.current()[1]
+        hosts, ever = (reach(policy, caller.principal, given) for given in (loaded.keys(), set[Rung]()))
+        if ever and caller.grant is not None and not self._walled(caller):
             return NetworkReply(hosts=(), sentence=_NO_WALL)
-        return NetworkReply(hosts=found.open, sentence=_sentence(found, loaded))
+        return NetworkReply(hosts=hosts, sentence=_sentence(hosts, sorted(set(ever) - set(hosts)), loaded))
 
     def _walled(self, caller: Caller) -> bool:
         return self.offered and caller.grant is not None and caller.grant.guard.level is GuardLevel.G3
@@ -109,9 +111,9 @@ class Egress:
         return dict(self.loaded.get(caller.grant.id, {}))
 
 
-def _sentence(found: Reach, loaded: dict[Rung, str]) -> str:
-    said = [f"{', '.join(found.open)} through the guard's proxy."] if found.open else []
-    if found.closed:
-        why = loaded.get(Rung.RAW) or loaded.get(Rung.MASKED)
-        said.append(f"{', '.join(found.closed)} closed {why}; a restart of the kernel opens it again.")
+def _sentence(hosts: tuple[str, ...], closed: list[str], loaded: dict[Rung, str]) -> str:
+    said = [f"{', '.join(hosts)} through the guard's proxy."] if hosts else []
+    if closed:
+        why = " and ".join(sorted(set(loaded.values())))
+        said.append(f"{', '.join(closed)} closed {why}; a restart of the kernel opens it again.")
     return " ".join(said) or "No network."

@@ -156,10 +156,10 @@ def _print(args: argparse.Namespace, trace: Trace) -> None:
 
 def _print_network(policy: Policy, ask: Ask, trace: Trace) -> None:
     view = trace.decision.view
-    before = reach(policy, ask.principal, set()).open
+    before = reach(policy, ask.principal, set())
     print(f"\nNetwork of a G3 kernel: {', '.join(before) or 'none'}.")
     if before and view and view.rung in (Rung.MASKED, Rung.RAW):
-        after = reach(policy, ask.principal, {view.rung}).open
+        after = reach(policy, ask.principal, {view.rung})
         print(f"Network once it has loaded this view: {', '.join(after) or 'none'}.")
 
 

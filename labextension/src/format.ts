@@ -142,13 +142,13 @@ const ERRORS: Record<string, string> = {
   audit_unavailable: 'Log could not be written'
 };
 
-/** Where it went, and why as it did: the note, else the error, else the purpose it was asked for. */
+/** Why it went as it did: the note, else the error, else the purpose it was asked for. */
 export function reasonText(entry: Entry): string {
   const { header, personal } = entry;
   const error = header.error === null ? '' : (ERRORS[header.error] ?? header.error);
   const purpose = personal?.purpose ? `for ${personal.purpose}` : '';
   const cost = header.cost ? `cost ε ${header.cost}` : '';
-  return [header.place, personal?.note?.replace(/\.$/, '') || error, purpose, cost].filter(Boolean).join(', ');
+  return [personal?.note?.replace(/\.$/, '') || error, purpose, cost].filter(Boolean).join(', ');
 }
 
 export const datasetText = (name: string | null, version: number | null): string =>

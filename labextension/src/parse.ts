@@ -74,7 +74,6 @@ export function offers(value: unknown): t.Offer[] {
 
 function header(value: unknown): t.Header {
   const from = fields(value);
-  const { host, port } = fields(from.extra);
   return {
     time: count(from.time),
     kind: text(from.kind),
@@ -88,8 +87,7 @@ function header(value: unknown): t.Header {
     rows: maybeCount(from.rows),
     guard: maybeText(from.guard),
     error: maybeText(from.error),
-    cost: maybeText(from.cost),
-    place: text(host) && `${text(host)}:${text(port)}`
+    cost: maybeText(from.cost)
   };
 }
 

@@ -75,8 +75,6 @@ export interface Header {
   guard: string | null;
   error: string | null;
   cost: string | null;
-  /** Host and port of a connection; empty for every other entry. */
-  place: string;
 }
 
 export interface Personal {

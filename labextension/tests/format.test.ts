@@ -5,7 +5,7 @@ import * as format from '../lib/format.js';
 import { isWeak, levelText, sentences } from '../lib/guard.js';
 import { loadMagic } from '../lib/magic.js';
 import { logPage } from '../lib/parse.js';
-import { entry, guard } from './samples.ts';
+import { entry, guard, personal } from './samples.ts';
 
 const HOUR = 3_600_000;
 const read = (raw: object) => {
@@ -36,9 +36,9 @@ test('a reason is the note, else the error, with the purpose', () => {
   assert.equal(format.reasonText(read(refused)), 'Kernel not confined enough, for study');
   const noted = { ...refused, personal: { note: 'No rule gives this.', purpose: null } };
   assert.equal(format.reasonText(read(noted)), 'No rule gives this');
-  const connection = entry(1, { kind: 'egress.decided', extra: { host: 'pypi.org', port: '443' } });
+  const connection = { ...entry(1, { kind: 'egress.decided' }), personal: { ...personal, note: 'pypi.org:443' } };
   assert.equal(format.kindText('egress.decided'), 'Connection');
-  assert.equal(format.reasonText(read({ ...connection, personal: null })), 'pypi.org:443');
+  assert.equal(format.reasonText(read(connection)), 'pypi.org:443, for study');
   assert.equal(format.reasonText(read({ ...entry(1, { error: 'new_code' }), personal: null })), 'new_code');
 });
 

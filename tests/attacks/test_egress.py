@@ -155,14 +155,9 @@ print(tunnel.recv(5))
 
 
 def entries(server, far_side):
-    host, port = far_side.server_address
     with Vault.open_locked(server.vault) as vault:
         found = vault.audit.entries(kinds=(Kind.EGRESS_DECIDED,), limit=None)
-        return [
-            it.header.outcome
-            for it in found
-            if it.header.extra["host"] == host and it.header.extra["port"] == str(port)
-        ]
+        return [it.header.outcome for it in found if it.personal.note == "{}:{}".format(*far_side.server_address)]
 
 
 def test_a_host_of_the_policy_is_reached_and_logged_and_another_is_refused_and_logged(kernel, server, far):
@@ -254,3 +249,12 @@ def test_no_log_no_connection(kernel, server, far):
         assert len(far["later"].heard) == before
         connection.rollback()
     assert "hello" in kernel.text(f"print(fetch({url(far['later'])!r}))")
+
+
+def test_a_restarted_kernel_begins_anew(kernel, far):
+    kernel.run("df = %secure_load patients")
+    assert "403" in kernel.text(f"{FETCH}\nprint(fetch({url(far['pages'])!r}))")
+    assert kernel.browser.post(f"/api/kernels/{kernel.id}/restart").status_code == 200
+    kernel.socket.close()
+    kernel.socket = kernel.browser.socket(f"/api/kernels/{kernel.id}/channels?session_id={os.urandom(8).hex()}")
+    assert "hello" in kernel.text(f"{FETCH}\nprint(fetch({url(far['pages'])!r}))")

@@ -7,8 +7,8 @@ what a table keeps open `after` that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
 
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.host import is_address, normal_host
@@ -22,14 +22,11 @@ from .policy import Policy
 from .rules import Egress, Target
 
 WEB = (80, 443)
-_FORM = "write a name, *.name or an address, and after a colon the port if it is neither 80 nor 443"
-
-
-class Reach(NamedTuple):
-    """What a kernel reaches now, and what it no longer reaches because of what it loaded."""
-
-    open: tuple[str, ...]
-    closed: tuple[str, ...]
+_TARGET = re.compile(r"(?P<below>\*\.)?(?P<host>\[[^\[\]]+\]|[^:\[\]]+)(?::(?P<port>[1-9][0-9]{0,4}))?\Z")
+_FORM = (
+    "write a name (in ASCII, as xn--), *.name, an address or an IPv6 address in brackets, "
+    "and after a colon the port if it is neither 80 nor 443"
+)
 
 
 def compile_egress(parsed: Parsed) -> tuple[Egress, ...]:
@@ -68,11 +65,10 @@ def permits(policy: Policy, principal: Principal, loaded: AbstractSet[Rung], hos
     return None
 
 
-def reach(policy: Policy, principal: Principal, loaded: AbstractSet[Rung]) -> Reach:
-    """Return the hosts of all tables for a person, as they are shown."""
+def reach(policy: Policy, principal: Principal, loaded: AbstractSet[Rung]) -> tuple[str, ...]:
+    """Return the hosts that a kernel reaches now, as they are shown."""
     now = {it.shown for table in _of(policy, principal) if loaded <= set(table.after) for it in table.hosts}
-    ever = {it.shown for table in _of(policy, principal) for it in table.hosts}
-    return Reach(tuple(sorted(now)), tuple(sorted(ever - now)))
+    return tuple(sorted(now))
 
 
 def _of(policy: Policy, principal: Principal) -> list[Egress]:
@@ -80,30 +76,20 @@ def _of(policy: Policy, principal: Principal) -> list[Egress]:
 
 
 def _matches(target: Target, host: str, port: int) -> bool:
-    if port not in (target.ports or WEB):
-        return False
-    if target.below:
-        return host.endswith(f".{target.host}") and not is_address(host)
-    return host == target.host
+    below = host.endswith(f".{target.host}") and not is_address(host)
+    return (below if target.below else host == target.host) and (
+        port == target.port or (not target.port and port in WEB)
+    )
 
 
 def _target(parsed: Parsed, path: Path, text: str) -> Target:
-    below = text.startswith("*.")
-    name, port = _split(text.removeprefix("*."))
+    found = _TARGET.match(text)
+    port = int(found["port"] or 0) if found else 0
     try:
-        host = normal_host(name)
+        host = normal_host(found["host"] if found and port < 1 << 16 else "")
     except InvalidRequestError:
-        parsed.fail(path, f"{text!r} is not a host; {_FORM}" + ("" if text.isascii() else "; write it as xn--"))
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
-        parsed.fail(path, f"{text!r} has no port from 1 to 65535")
+        parsed.fail(path, f"{text!r} is not a host; {_FORM}")
+    below = found is not None and bool(found["below"])
     if below and (is_address(host) or "." not in host):
         parsed.fail(path, f"{text!r} would open too much; name at least *.example.org")
-    return Target(host=host, below=below, ports=(int(port),) if port else ())
-
-
-def _split(text: str) -> tuple[str, str]:
-    # An IPv6 address has colons of its own; with a port it stands in brackets.
-    if text.endswith(":") or (text.count(":") > 1 and "]:" not in text):
-        return text, ""
-    name, _, port = text.rpartition(":") if ":" in text else (text, "", "")
-    return name, port
+    return Target(host=host, below=below, port=port)

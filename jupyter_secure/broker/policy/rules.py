@@ -168,18 +168,18 @@ class Target(Noun):
 
     Attributes:
         host: in its normal form; `below`: what lies below that name, not the name itself.
-        ports: empty for those of the web.
+        port: 0 for those of the web.
     """
 
     host: str
     below: bool = False
-    ports: tuple[int, ...] = ()
+    port: int = 0
 
     @property
     def shown(self) -> str:
         """Return it as a person writes it."""
-        host = f"[{self.host}]" if ":" in self.host and self.ports else self.host
-        return ("*." if self.below else "") + host + "".join(f":{port}" for port in self.ports)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return ("*." if self.below else "") + host + (f":{self.port}" if self.port else "")
 
 
 class Egress(Noun):

@@ -1,5 +1,6 @@
 """The provisioner refuses rather than going on with less, and leaves nothing behind when it does."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -162,3 +163,44 @@ def test_the_launcher_alone_can_be_asked_for_and_never_more_than_the_host_has():
 )
 def test_only_ipykernel_gets_our_extension(command, expected):
     assert is_ipykernel(command) is expected
+
+
+class Meeting:
+    """A host whose policy names somebody's hosts."""
+
+    hidden = ()
+
+    def __init__(self, root):
+        self.root, self.asked = root, []
+
+    async def egress(self, kernel_id, review):
+        self.asked.append(kernel_id)
+        await review()
+        return self.refuse
+
+    async def refuse(self, host, port, again):
+        raise GuardError
+
+    def attach(self, kernel_id, end, report, notebook):
+        end.close()
+
+    def detach(self, kernel_id):
+        pass
+
+
+@pytest.mark.parametrize(("traits", "asked"), [({}, True), ({"launcher_only": True}, False)])
+async def test_only_a_kernel_with_a_network_of_its_own_gets_a_way_out(temporary, traits, asked):
+    made = manager(**traits)
+    made.secure_host = Meeting(str(temporary / "work"))
+    before = open_descriptors()
+    await start(made, temporary)
+    pid = made.provisioner._kernel.pid
+    async with asyncio.timeout(60):
+        while "sleep" not in shown(pid, "comm"):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+    assert bool(made.secure_host.asked) is asked
+    assert ("HTTP_PROXY=http://127.0.0.1:3128" in shown(pid, "environ")) is asked
+    assert bool(list(temporary.glob("jsec-*/c/net"))) is asked
+    await made.shutdown_kernel(now=True)
+    assert not left_behind(temporary)
+    assert open_descriptors() == before
