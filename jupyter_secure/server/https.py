@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.tcpclient import TCPClient
 
 from jupyter_secure.protocol.errors import InstallationError, SecureError, UnavailableError
@@ -98,7 +98,8 @@ class Https:
                 return stream
             stream.close()
         try:
-            return await self._client.connect(self._host, self._port, ssl_options=self._tls, timeout=CONNECT)
+            stream = await self._client.connect(self._host, self._port, timeout=CONNECT)
+            return stream if self._tls is None else await _secured(stream, self._tls, self._host)
         except (OSError, StreamClosedError, TimeoutError) as error:
             raise UnavailableError(detail=f"connect: {type(error).__name__}") from None
 
@@ -112,6 +113,35 @@ class Https:
         except BaseException:
             stream.close()
             raise
+
+
+async def _secured(plain: IOStream, tls: ssl.SSLContext, host: str) -> IOStream:
+    raw = plain.socket.dup()
+    plain.close()
+    raw.setblocking(False)
+    secured = tls.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+    stream = _TlsStream(secured, ssl_options=tls, read_chunk_size=PIECE)
+    try:
+        async with asyncio.timeout(CONNECT):
+            await stream.wait_for_handshake()
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+class _TlsStream(SSLIOStream):
+    """Reads all the records that have arrived at once; OpenSSL hands out one of 16 KiB at a time."""
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        view, done = memoryview(buf), 0
+        part: int | None = None
+        while done < len(view):
+            part = super().read_from_fd(view[done:])
+            if not part:  # nothing more now, or the end, which the next call says again
+                break
+            done += part
+        return done or part
 
 
 class _Reader(HTTPMessageDelegate):
