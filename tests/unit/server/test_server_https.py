@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import threading
 
 import pytest
 
@@ -18,22 +20,23 @@ def authority(tmp_path):
     return Authority(tmp_path)
 
 
-@contextlib.asynccontextmanager
-async def answering(authority, address, asked):
-    """A server that answers anything with `SIZE` bytes; `asked` gets what it was sent."""
+@contextlib.contextmanager
+def answering(authority, address, asked):
+    """A server that answers one request with `SIZE` bytes; `asked` gets what it was sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue("broker"))
 
-    async def answer(reader, writer):
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            asked.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n".encode() + bytes(SIZE))
-            await writer.drain()
-            writer.close()
+    def answer():
+        plain, _ = listening.accept()
+        with plain, contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as line:
+            asked.append(line.recv(1 << 16))
+            line.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n".encode() + bytes(SIZE))
 
-    server = await asyncio.start_server(answer, address, 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    with socket.create_server((address, 0)) as listening:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
 
 
 async def test_a_large_answer_arrives_whole_and_in_large_pieces(authority):
@@ -45,7 +48,7 @@ async def test_a_large_answer_arrives_whole_and_in_large_pieces(authority):
         pieces.append(len(piece))
         await asyncio.sleep(0.002)  # as a kernel that decrypts meanwhile
 
-    async with answering(authority, "127.0.0.1", []) as port:
+    with answering(authority, "127.0.0.1", []) as port:
         https = Https(f"https://localhost:{port}", trusting(str(authority.path)))
         await https.exchange("GET", "/", {}, b"", take)
         https.close()
@@ -55,24 +58,19 @@ async def test_a_large_answer_arrives_whole_and_in_large_pieces(authority):
 
 async def test_a_certificate_for_another_name_is_sent_no_token(authority):
     asked = []
-    async with answering(authority, "127.0.0.2", asked) as port:
+    with answering(authority, "127.0.0.2", asked) as port:
         https = Https(f"https://127.0.0.2:{port}", trusting(str(authority.path)))
         with pytest.raises(UnavailableError):
             await https.exchange("GET", "/", {"Authorization": "token secret"}, b"", None)
         https.close()
-    assert asked == []
+    assert b"".join(asked) == b""
 
 
 async def test_a_far_side_that_never_shakes_hands_is_given_up(monkeypatch):
     monkeypatch.setattr("jupyter_secure.server.https.CONNECT", 0.2)
 
-    async def silent(reader, writer):
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with server:
-        https = Https(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        https = Https(f"https://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(UnavailableError):
             await https.exchange("GET", "/", {}, b"", None)
         https.close()
