@@ -169,6 +169,11 @@ def test_a_host_of_the_policy_is_reached_and_logged_and_another_is_refused_and_l
     assert not far["unlisted"].heard
     assert "permitted" in entries(server, far["pages"])
     assert entries(server, far["unlisted"]) == ["refused"]
+    path = kernel.model["path"]
+    shown = kernel.browser.get(f"/jupyter_secure/session?path={path}").json()["kernel"]
+    assert f"{address}, " in shown["network"]
+    log = kernel.browser.get(f"/jupyter_secure/log?path={path}").json()["entries"]
+    assert address in [it["personal"]["note"] for it in log if it["header"]["kind"] == "egress.decided"]
 
 
 def test_a_name_in_the_policy_does_not_lead_into_this_computer(kernel, far):
