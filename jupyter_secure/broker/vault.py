@@ -36,6 +36,7 @@ from jupyter_secure.broker.store import database, postgres
 from jupyter_secure.broker.store.folder import VaultFolder
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
 from jupyter_secure.protocol.errors import InstallationError, IntegrityError, SecureError, UnlockError
+from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
 FORMAT = "jupyter-secure-vault-v1"
@@ -45,6 +46,21 @@ Clock = Callable[[], int]
 def wall_clock() -> int:
     """Return milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+class Shredded(Noun):
+    """That a dataset was destroyed.
+
+    Attributes:
+        entry: number of the entry of the log that says so.
+        scrubbed: the store's old content is overwritten already; else a reader put that off until the next time.
+    """
+
+    dataset: str
+    versions: tuple[int, ...]
+    destroyed_at: int
+    entry: int
+    scrubbed: bool
 
 
 class Vault:
@@ -180,6 +196,26 @@ class Vault:
             raise
         self.audit.append(structs.replace(self._sealed(version, "done"), reference=intents[0]), personal)
         return version
+
+    def shred(self, name: str, personal: Personal | None = None) -> Shredded:
+        """Destroy the key of a dataset, for every version, and remove its encrypted files; nothing brings it back.
+
+        Manifests stay, so that what the log says of the dataset can still be verified.
+
+        Raises:
+            RefusedError: there is no dataset of that name.
+            AuditUnavailableError: the log cannot be written; nothing was destroyed.
+        """
+        self.catalog.signed(name)
+        versions = self.catalog.versions(name)
+        told = self._append(Kind.DATASET_SHREDDED, "permitted", personal, dataset=name)
+        now = self.now()
+        scrubbed = self.keychain.destroy_dataset(name, now)
+        for version in versions:
+            for part in self.catalog.folder(name, version).glob("part-*.parquet"):
+                part.unlink(missing_ok=True)
+        seq = self._append(Kind.DATASET_SHREDDED, "done", personal, dataset=name, reference=told)
+        return Shredded(dataset=name, versions=versions, destroyed_at=now, entry=seq, scrubbed=scrubbed)
 
     @contextlib.contextmanager
     def recorded(self, kind: Kind, personal: Personal | None = None) -> Iterator[None]:

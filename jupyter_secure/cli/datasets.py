@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """List the newest version of every dataset; one that is damaged is listed as such, and the status is 1."""
     with open_vault(args, unlock=False) as vault:
         found = [_describe(vault, name) for name in vault.catalog.names()]
+        found += [_state(name, f"destroyed on {_moment(at)}") for name, at in sorted(vault.catalog.destroyed().items())]
     if args.json:
         print(json.dumps(found))
     elif not found:
@@ -31,21 +32,28 @@ def run(args: argparse.Namespace) -> int:
     else:
         headings = ("dataset", "version", "rows", "columns", "denied", "sealed", "state")
         tables.show(headings, [[it[heading] for heading in headings] for it in found])
-    return int(any(it["state"] != "signed" for it in found))
+    return int(any(it["state"].startswith("damaged") for it in found))
 
 
 def _describe(vault: Vault, name: str) -> dict[str, Any]:
     try:
         it = vault.catalog.latest(name)
     except IntegrityError:
-        damaged = "damaged: run `jupyter secure verify`"
-        return {"dataset": name, "version": "", "rows": "", "columns": "", "denied": "", "sealed": "", "state": damaged}
+        return _state(name, "damaged: run `jupyter secure verify`")
     return {
         "dataset": name,
         "version": it.version,
         "rows": it.rows,
         "columns": len(it.columns),
         "denied": sum(column.tag is None for column in it.columns),
-        "sealed": dt.datetime.fromtimestamp(it.sealed_at / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "sealed": _moment(it.sealed_at),
         "state": "signed",
     }
+
+
+def _state(name: str, state: str) -> dict[str, Any]:
+    return {"dataset": name, "version": "", "rows": "", "columns": "", "denied": "", "sealed": "", "state": state}
+
+
+def _moment(instant: int) -> str:
+    return dt.datetime.fromtimestamp(instant / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -24,6 +24,7 @@ SUBCOMMANDS = (
     "seal",
     "datasets",
     "verify",
+    "shred",
     "user",
     "policy",
     "masks",

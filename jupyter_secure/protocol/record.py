@@ -32,6 +32,7 @@ class Kind(enum.StrEnum):
     MFA_LOCKED = "mfa.locked"
     MFA_RESET = "mfa.reset"
     DATASET_SEALED = "dataset.sealed"
+    DATASET_SHREDDED = "dataset.shredded"
     POLICY_APPLIED = "policy.applied"
     KERNEL_STARTED = "kernel.started"
     KERNEL_STOPPED = "kernel.stopped"

@@ -95,6 +95,7 @@ const KINDS: Record<string, string> = {
   login: 'Login',
   'login.failed': 'Login attempt',
   'dataset.sealed': 'Dataset sealed',
+  'dataset.shredded': 'Dataset destroyed',
   'policy.applied': 'Policy applied',
   'kernel.started': 'Kernel started',
   'kernel.stopped': 'Kernel stopped',

@@ -1,7 +1,8 @@
 """Which datasets there are, by signed manifests, and the broker's memory of versions.
 
 Every manifest is read from disk, verified under the vault's manifest key, and compared with what the store remembers of
-that version; the newest version is the one the store remembers. So a folder that was replaced by an older one, emptied,
+that version; the newest version is the one the store remembers, and a dataset whose key was destroyed is like one that
+never was. So a folder that was replaced by an older one, emptied,
 or filled with another dataset's files is an `IntegrityError`, and no key is needed to find out.
 
 On disk: `datasets/NAME/VERSION/manifest.json` and the parts beside it.
@@ -12,9 +13,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, and_, exists, func, insert, select
 
 from jupyter_secure.broker.keys.signing import Verifier
+from jupyter_secure.broker.store.tables.keys import KEYS
 from jupyter_secure.broker.store.tables.sealed import SEALED_VERSIONS
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.errors import IntegrityError, RefusedError
@@ -24,6 +26,7 @@ from .footer import open_part
 from .manifest import Signed
 
 _T = SEALED_VERSIONS.c
+_DESTROYED = and_(KEYS.c.purpose == "dataset", KEYS.c.destroyed.is_not(None))
 
 
 class Catalog:
@@ -43,9 +46,17 @@ class Catalog:
         self._verified: dict[tuple[str, int], tuple[tuple[int, int, int], Signed]] = {}
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all datasets, sorted."""
+        """Return the names of all datasets whose key there is, sorted."""
+        gone = self.destroyed()
         with self.engine.connect() as connection:
-            return tuple(connection.execute(select(_T.dataset).distinct().order_by(_T.dataset)).scalars())
+            found = connection.execute(select(_T.dataset).distinct().order_by(_T.dataset)).scalars()
+            return tuple(name for name in found if name not in gone)
+
+    def destroyed(self) -> dict[str, int]:
+        """Return when the key of each dataset that has none any more was destroyed, milliseconds since 1970."""
+        with self.engine.connect() as connection:
+            found = connection.execute(select(KEYS.c.name, KEYS.c.destroyed).where(_DESTROYED))
+            return {row.name: row.destroyed for row in found}
 
     def versions(self, name: str) -> tuple[int, ...]:
         """Return the versions of a dataset, oldest first; empty if there is none of that name."""
@@ -103,13 +114,18 @@ class Catalog:
         connection.execute(insert(SEALED_VERSIONS).values(**row, rows=it.rows, sealed_at=it.sealed_at))
 
     def _remembered(self, name: str, version: int | None) -> tuple[int, str]:
-        query = select(_T.version, _T.digest).where(_T.dataset == name).order_by(_T.version.desc()).limit(1)
+        query = (
+            select(_T.version, _T.digest)
+            .where(_T.dataset == name, ~exists().where(_DESTROYED, KEYS.c.name == name))
+            .order_by(_T.version.desc())
+            .limit(1)
+        )
         if version is not None:
             query = query.where(_T.version == version)
         with self.engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
-            raise RefusedError(detail="the store knows no such dataset or version")
+            raise RefusedError(detail="the store knows no such dataset or version, or its key was destroyed")
         return row.version, row.digest
 
     def _read(self, name: str, version: int) -> Signed:

@@ -69,9 +69,7 @@ def test_keys_do_not_show_in_a_representation(data, table):
 
 
 def test_a_shredded_dataset_cannot_be_opened(data, table):
-    from jupyter_secure.protocol.errors import IntegrityError
-
     data.seal(table)
     data.keychain.destroy_dataset("patients", 2)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(RefusedError):
         data.open(["age"])
