@@ -22,6 +22,9 @@ BROKER_URL = os.environ.get("SECURE_BROKER_URL", "https://localhost:8490")  # as
 BROKER_FILES = Path(os.environ.get("SECURE_BROKER_FILES", "/srv/jupyter-secure"))
 BROKER_CA = os.environ.get("SECURE_BROKER_CA", "/etc/jupyter-secure/ca.pem")  # every user may read it
 BROKER_USER = os.environ.get("SECURE_BROKER_USER", "secure_broker")
+HUB_ORIGIN = os.environ.get(
+    "SECURE_HUB_ORIGIN", ""
+)  # https://hub.example.org, as browsers see it; without: no passkeys
 BROKER_MANAGED = os.environ.get("SECURE_BROKER_MANAGED", "1") == "1"  # "0": systemd or Kubernetes starts it
 
 # 1. Who may be what.
@@ -62,6 +65,7 @@ if BROKER_MANAGED:
         *("--key", str(BROKER_FILES / "tls.key")),
         *("--declared-guard", os.environ.get("SECURE_DECLARED_GUARD", "G0")),
         *("--unlock", "fd"),
+        *(("--passkey-origin", HUB_ORIGIN) if HUB_ORIGIN else ()),
     ]
     c.JupyterHub.services.append(
         {

@@ -36,7 +36,8 @@ _HALF_PROVIDER = (
     "An identity provider needs --oidc-issuer, --oidc-client-id, --oidc-acr, and --url or --oidc-public-url."
 )
 _NO_ORIGIN = (
-    "A passkey's origin is the https:// address of the Hub without a path, for example https://hub.example.org."
+    "A passkey's origin is the https:// address of the Hub without a path, for example https://hub.example.org; "
+    "plain http:// is for localhost alone."
 )
 _OPEN_FILE = "The file of --oidc-secret-file must be the broker's own, and nobody else may read it (mode 0600)."
 _NO_LINE = "The file of --oidc-secret-file holds no line with the secret, or cannot be read."
@@ -131,9 +132,10 @@ def _relying_party(origin: str | None) -> RelyingParty | None:
     if origin is None:
         return None
     found = urlsplit(origin)
-    if found.scheme != "https" or not found.hostname or found.path.strip("/") or found.query:
+    secure = found.scheme == "https" or (found.scheme == "http" and found.hostname == "localhost")  # as browsers see it
+    if not secure or not found.hostname or found.path.strip("/") or found.query:
         raise InvalidRequestError(_NO_ORIGIN)
-    return RelyingParty(found.hostname, (f"https://{found.netloc}",))
+    return RelyingParty(found.hostname, (f"{found.scheme}://{found.netloc}",))
 
 
 def _registration(args: argparse.Namespace) -> Registration | None:

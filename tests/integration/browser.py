@@ -88,6 +88,14 @@ def open_panel(opened: Page) -> None:
     opened.get_by_role("region", name="Secure Data").wait_for()
 
 
+def add_authenticator(opened: Page) -> None:
+    """Plug in Chromium's own authenticator, which is touched at once and knows its person."""
+    session = opened.context.new_cdp_session(opened)
+    session.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasUserVerification": True, "isUserVerified": True}
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "automaticPresenceSimulation": True}})
+
+
 def take_focus(wanted: Locator, *, tries: int = 40) -> None:
     """Focus an element and see that it stays so: JupyterLab gives the focus back to the notebook when a menu closes."""
     for _ in range(tries):

@@ -12,7 +12,7 @@ from jupyter_secure.cli import demo
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.testing.device import App
 from tests.integration import demo_server
-from tests.integration.browser import chromium, log_in, open_panel, page, take_focus
+from tests.integration.browser import add_authenticator, chromium, log_in, open_panel, page, take_focus
 from tests.integration.requests_server import NOTEBOOK
 from tests.integration.server_process import Browser, Server
 from tests.integration.test_panel_browser import CONTRAST, choose_theme, panel, run_cell
@@ -166,10 +166,7 @@ def test_a_code_is_typed_in_the_cell_itself_and_the_cell_goes_on(lab):
 
 def test_a_passkey_is_made_and_approves_one_request(lab, server):
     shown = lab("scientist")
-    session = shown.context.new_cdp_session(shown)
-    session.send("WebAuthn.enable")
-    options = {"protocol": "ctap2", "transport": "internal", "hasUserVerification": True, "isUserVerified": True}
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "automaticPresenceSimulation": True}})
+    add_authenticator(shown)
     panel(shown).get_by_role("button", name="Add a passkey").click()
     keep_codes(panel(shown))
     panel(shown).get_by_text(re.compile("^Second factor: *1 passkey")).wait_for()

@@ -55,6 +55,7 @@ class Hub:
         self.authority = Authority(folder)
         self._prepare(database)
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.origin = self.url.replace("127.0.0.1", "localhost")  # browsers offer passkeys to names alone
         self.log_path = folder / "hub.log"
         self.operator = secrets.token_hex(16)
         settings = {
@@ -92,6 +93,7 @@ class Hub:
                 env={
                     **kept,
                     "SECURE_BROKER_URL": self.broker,
+                    "SECURE_HUB_ORIGIN": self.origin,
                     "SECURE_BROKER_FILES": str(self.folder),
                     "SECURE_BROKER_CA": str(self.authority.path),
                     "SECURE_BROKER_USER": pwd.getpwuid(os.geteuid()).pw_name,

@@ -78,6 +78,7 @@ def test_a_client_secret_that_others_can_read_is_refused(capsys, tmp_path):
 
 def test_the_hubs_pages_may_ask_for_passkeys_once_their_origin_is_named():
     assert serve._relying_party(None) is None
+    assert serve._relying_party("http://localhost:8000").origins == ("http://localhost:8000",)
     party = serve._relying_party("https://hub.example.org:8443/")
     assert (party.id, party.origins) == ("hub.example.org", ("https://hub.example.org:8443",))
     for wrong in ("http://hub.example.org", "https://hub.example.org/hub", "hub.example.org", "https://"):
