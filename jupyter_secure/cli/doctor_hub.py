@@ -65,6 +65,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     hub = parser.add_argument_group("a JupyterHub's broker")
     hub.add_argument("--hub", metavar="URL", help="look at the broker at this address instead of at this computer")
     hub.add_argument("--ca", metavar="PEM", help="authority of the broker's certificate (default: the system's)")
+    hub.add_argument("--cert", metavar="PEM", help="certificate to show to a broker that demands one (--client-ca)")
+    hub.add_argument("--key", metavar="PEM", help="that certificate's private key")
     hub.add_argument("--hub-api", metavar="URL", help="the Hub's API (default: JUPYTERHUB_API_URL)")
     hub.add_argument("--hub-ca", metavar="PEM", help="authority of the Hub's certificate (default: the system's)")
 
@@ -90,7 +92,7 @@ def examine(args: argparse.Namespace) -> Iterator[Finding]:
         InvalidRequestError: that is no address.
     """
     broker = _address(args.hub)
-    tls = _context(args.ca)
+    tls = _context(args.ca, args.cert, args.key)
     yield _line(broker, tls)
     health, ready = _ask(broker, "/health", tls), _ask(broker, "/ready", tls)
     yield from _health(health)
@@ -112,11 +114,16 @@ def _address(url: str) -> SplitResult:
     return found
 
 
-def _context(ca: str | None) -> ssl.SSLContext:
+def _context(ca: str | None, cert: str | None = None, key: str | None = None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca)
+        context = ssl.create_default_context(cafile=ca)
+        if cert:
+            context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError):
-        raise InvalidRequestError("The authority's certificate cannot be read. Check --ca and --hub-ca.") from None
+        raise InvalidRequestError(
+            "A certificate or its key cannot be read. Check --ca, --hub-ca, --cert and --key."
+        ) from None
+    return context
 
 
 def _line(broker: SplitResult, tls: ssl.SSLContext) -> Finding:

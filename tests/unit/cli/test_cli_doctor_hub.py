@@ -85,6 +85,18 @@ async def test_a_broker_that_is_not_there(deployment, doctor):
     assert (found["line"]["state"], found["health"]["state"], found["vault"]["state"]) == ("bad", "bad", "unknown")
 
 
+async def test_a_broker_that_demands_certificates(deployment, doctor, tmp_path):
+    (tmp_path / "relays").mkdir()
+    authority = Authority(tmp_path / "relays", "relays")
+    cert, key = map(str, authority.issue("doctor"))
+    given = deployment.certificate
+    async with deployment.service(certificate=Certificate(given.cert, given.key, str(authority.path))):
+        status, found = await doctor("--cert", cert, "--key", key)
+        assert (status, found["line"]["state"], found["health"]["state"]) == (0, "good", "good"), found
+        status, found = await doctor()
+        assert (status, found["health"]["state"]) == (1, "bad")
+
+
 async def test_a_certificate_of_another_authority(deployment, doctor, tmp_path):
     async with deployment.service():
         other = Authority(tmp_path, "other")
