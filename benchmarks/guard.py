@@ -1,8 +1,8 @@
 """What the guard costs: kernel starts at both levels, a busy cell, a large array; and what fifty kernels leave behind.
 
 Guarded kernels run as people get them, plain ones under Jupyter's own provisioner, in turn. `guard.fifty` counts, after
-fifty kernels were started and stopped: processes below this one, its mounts and sockets, and the guard's folders, that were
-not there before.
+fifty kernels were started and stopped: processes below this one, its mounts and sockets, and the guard's folders, as
+far as they were not there before.
 """
 
 from __future__ import annotations
