@@ -35,7 +35,7 @@ from jupyter_secure.broker.sealed.source import Source
 from jupyter_secure.broker.store import database, postgres
 from jupyter_secure.broker.store.folder import VaultFolder
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
-from jupyter_secure.protocol.errors import InstallationError, IntegrityError, SecureError, UnlockError
+from jupyter_secure.protocol.errors import InstallationError, IntegrityError, RefusedError, SecureError, UnlockError
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
@@ -52,7 +52,7 @@ class Shredded(Noun):
     """That a dataset was destroyed.
 
     Attributes:
-        entry: number of the entry of the log that says so.
+        entry: number of the entry of the log under which it was done.
         scrubbed: the store's old content is overwritten already; else a reader put that off until the next time.
     """
 
@@ -200,37 +200,41 @@ class Vault:
     def shred(self, name: str, personal: Personal | None = None) -> Shredded:
         """Destroy the key of a dataset, for every version, and remove its encrypted files; nothing brings it back.
 
-        Manifests stay, so that what the log says of the dataset can still be verified.
+        Manifests stay, so that what the log says of the dataset can still be verified. Called again it completes what
+        was cut short: files that are still there, and old content of the store that a reader kept from being
+        overwritten.
 
         Raises:
             RefusedError: there is no dataset of that name.
             AuditUnavailableError: the log cannot be written; nothing was destroyed.
         """
-        self.catalog.signed(name)
         versions = self.catalog.versions(name)
-        told = self._append(Kind.DATASET_SHREDDED, "permitted", personal, dataset=name)
-        now = self.now()
-        scrubbed = self.keychain.destroy_dataset(name, now)
-        for version in versions:
-            for part in self.catalog.folder(name, version).glob("part-*.parquet"):
-                part.unlink(missing_ok=True)
-        seq = self._append(Kind.DATASET_SHREDDED, "done", personal, dataset=name, reference=told)
-        return Shredded(dataset=name, versions=versions, destroyed_at=now, entry=seq, scrubbed=scrubbed)
+        if not versions:
+            raise RefusedError(detail="the store knows no such dataset")
+        with self.recorded(Kind.DATASET_SHREDDED, personal, dataset=name) as entry:
+            scrubbed = self.keychain.destroy_dataset(name, self.now())
+            for version in versions:
+                for part in self.catalog.folder(name, version).glob("part-*.parquet"):
+                    part.unlink(missing_ok=True)
+        at = self.catalog.destroyed()[name]
+        return Shredded(dataset=name, versions=versions, destroyed_at=at, entry=entry, scrubbed=scrubbed)
 
     @contextlib.contextmanager
-    def recorded(self, kind: Kind, personal: Personal | None = None) -> Iterator[None]:
+    def recorded(self, kind: Kind, personal: Personal | None = None, **fields: Any) -> Iterator[int]:
         """Log a change before it is made, and how it went after; without the first entry it is not made.
+
+        Yields the number of the first entry; `fields` of the header stand in both.
 
         Raises:
             AuditUnavailableError: the log cannot be written.
         """
-        reference = self._append(kind, "permitted", personal)
+        reference = self._append(kind, "permitted", personal, **fields)
         try:
-            yield
+            yield reference
         except SecureError as error:
-            self._append(kind, "failed", personal, reference=reference, error=error.code)
+            self._append(kind, "failed", personal, reference=reference, error=error.code, **fields)
             raise
-        self._append(kind, "done", personal, reference=reference)
+        self._append(kind, "done", personal, reference=reference, **fields)
 
     def close(self) -> None:
         """Forget the keys and close log and database."""

@@ -1,7 +1,8 @@
 """`jupyter secure shred`: destroy a dataset for good, by destroying its key.
 
 Every version becomes unreadable, also in backups of the files made before, as far as the store's backups are gone or
-the passphrase is. Its name is not given to other data. The log keeps who did it; the last line says where.
+the passphrase is. Its name is not given to other data. The log keeps who did it. A damaged dataset can be destroyed
+too, and the same command again completes what was cut short.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 
 from .asking import interactive
 from .vault import acting_person, open_vault
@@ -28,7 +29,8 @@ def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Destroy after the name was typed again, or with `--yes`."""
     with open_vault(args) as vault:
-        vault.catalog.signed(args.name)
+        if not vault.catalog.versions(args.name):
+            raise RefusedError("There is no sealed dataset of that name. `jupyter secure datasets` lists them.")
         if not args.yes:
             _typed_again(args)
         gone = vault.shred(args.name, acting_person())

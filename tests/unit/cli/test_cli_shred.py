@@ -65,7 +65,7 @@ async def test_a_destroyed_dataset_is_gone_at_once_for_a_broker_that_runs(world,
         assert (await kernel.fetch(Load(dataset="other")))[1].num_rows == 2
     done, meant = world.vault.audit.entries(kinds=(Kind.DATASET_SHREDDED,))
     assert (meant.header.outcome, done.header.outcome, done.header.reference) == ("permitted", "done", meant.seq)
-    assert (done.seq, done.header.dataset) == (told["entry"], "patients")
+    assert (meant.seq, done.header.dataset) == (told["entry"], "patients")
     assert not list(world.path.rglob("datasets/patients/*/part-*"))
     assert len(list(world.path.rglob("datasets/patients/*/manifest.json"))) == 2
 
@@ -79,6 +79,17 @@ def test_its_name_is_not_given_again_and_the_others_are_sound(world, run):
     assert {it["dataset"]: it["state"].split()[0] for it in found} == {"other": "signed", "patients": "destroyed"}
     status, reports = run("verify")
     assert (status, [report["dataset"] for report in reports]) == (0, ["other"])
+
+
+def test_the_same_command_completes_what_was_cut_short_and_a_damaged_dataset_goes_too(world, run):
+    world.vault.keychain.destroy_dataset("patients", 7)  # as far as a killed command came
+    status, told = run("shred", "patients", "--yes")
+    assert (status, told["destroyed_at"], told["scrubbed"]) == (0, 7, True)
+    assert not list(world.path.rglob("datasets/patients/*/part-*"))
+    [manifest] = world.path.rglob("datasets/other/1/manifest.json")
+    manifest.write_bytes(b"damaged")
+    assert run("shred", "other", "--yes")[0] == 0
+    assert world.vault.catalog.names() == ()
 
 
 def test_without_a_terminal_it_has_to_be_meant(world, run):
