@@ -11,11 +11,12 @@ import asyncio
 import base64
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
+from sqlalchemy import event
 
 from jupyter_secure.broker.audit.verify import verify as verify_log
 from jupyter_secure.broker.authn.accounts import Accounts
@@ -119,6 +120,24 @@ class World:
         report = verify_log(self.vault.engine, self.vault.verifier(Purpose.LOG).public)
         assert report.verified, report.problems
         verify_ledger(self.vault.engine)
+
+
+@contextlib.contextmanager
+def full_disk(vault: Vault) -> Iterator[None]:
+    """Let the SQLite database of a vault grow no more, which is what a full disk looks like from there."""
+    with vault.engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+
+    def limit(dbapi: Any, _record: object) -> None:
+        dbapi.execute(f"PRAGMA max_page_count={pages}")
+
+    vault.engine.dispose()
+    event.listen(vault.engine, "connect", limit)
+    try:
+        yield
+    finally:
+        event.remove(vault.engine, "connect", limit)
+        vault.engine.dispose()
 
 
 class Front:

@@ -5,7 +5,6 @@ import os
 
 import pyarrow as pa
 import pytest
-import sqlalchemy.event
 
 from jupyter_secure.broker.egress import Egress
 from jupyter_secure.protocol.dataset import Tag
@@ -19,7 +18,7 @@ from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.messages import CloseKernel, Connect, FromKernel, Load, Network, Status
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.protocol.view import Rung
-from jupyter_secure.testing.world import World
+from jupyter_secure.testing.world import World, full_disk
 
 POLICY = """
 [dataset.patients]
@@ -94,19 +93,8 @@ async def connect_often(front, kernel):
 async def test_without_a_log_nothing_is_permitted(world):
     async with world.desk() as front:
         kernel = await front.kernel("sam")
-        engine = front.desk.vault.engine
-        pages = engine.connect().exec_driver_sql("PRAGMA page_count").scalar()
-
-        # A database that may not grow any more is what a full disk looks like from here.
-        def limit(dbapi, _record):
-            dbapi.execute(f"PRAGMA max_page_count={pages}")
-
-        engine.dispose()
-        sqlalchemy.event.listen(engine, "connect", limit)
-        with pytest.raises(AuditUnavailableError):
+        with full_disk(front.desk.vault), pytest.raises(AuditUnavailableError):
             await connect_often(front, kernel)
-        sqlalchemy.event.remove(engine, "connect", limit)
-        engine.dispose()
         await connect(front, kernel)
 
 

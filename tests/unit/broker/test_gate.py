@@ -5,7 +5,6 @@ import json
 
 import pyarrow as pa
 import pytest
-import sqlalchemy.event
 
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import (
@@ -30,7 +29,7 @@ from jupyter_secure.protocol.messages import (
 )
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.protocol.view import Rung
-from jupyter_secure.testing.world import World
+from jupyter_secure.testing.world import World, full_disk
 
 POLICY = """
 [dataset.patients]
@@ -181,19 +180,8 @@ async def load_until_refused(kernel):
 async def test_no_log_no_data(world):
     async with world.desk() as front:
         kernel = await front.kernel("sue")
-        engine = front.desk.vault.engine
-        pages = engine.connect().exec_driver_sql("PRAGMA page_count").scalar()
-
-        # A database that may not grow any more is what a full disk looks like from here.
-        def limit(dbapi, _record):
-            dbapi.execute(f"PRAGMA max_page_count={pages}")
-
-        engine.dispose()
-        sqlalchemy.event.listen(engine, "connect", limit)
-        with pytest.raises(AuditUnavailableError):
+        with full_disk(front.desk.vault), pytest.raises(AuditUnavailableError):
             await load_until_refused(kernel)
-        sqlalchemy.event.remove(engine, "connect", limit)
-        engine.dispose()
         await kernel.fetch(Load(dataset="patients", columns=("age",)))
 
 
