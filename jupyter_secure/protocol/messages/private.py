@@ -1,0 +1,74 @@
+"""Answers about differential privacy: the handle, the gauges of its budgets, and what a question gave."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from jupyter_secure.protocol.noun import ColumnName, Count, DatasetName, Noun, PurposeName
+
+from .message import Message
+
+
+class DpColumn(Noun):
+    """What a question may say of a column; all of it public, from the policy."""
+
+    name: ColumnName
+    kind: Literal["number", "category"]
+    lower: float | None = None
+    upper: float | None = None
+    keys: tuple[str, ...] = ()
+
+
+class Gauge(Noun):
+    """One budget. Epsilon as decimal strings, at the delta given.
+
+    Attributes:
+        scope: `dataset` (over all people) or `person`.
+        remaining: None where it would show what colleagues spent.
+    """
+
+    dataset: DatasetName
+    scope: Literal["dataset", "person"]
+    cap: str
+    spent: str | None
+    remaining: str | None
+    delta: str
+
+
+class Handle(Message):
+    """A view of the rung `dp`: what may be asked, never any data."""
+
+    dataset: DatasetName
+    version: Count
+    columns: tuple[DpColumn, ...]
+    gauges: tuple[Gauge, ...]
+    default_epsilon: str
+    purpose: PurposeName | None
+    seq: Count
+
+
+class BudgetReply(Message):
+    """What is left."""
+
+    gauges: tuple[Gauge, ...]
+
+
+class Answer(Message):
+    """The answer to a question: a small Arrow table behind the descriptor, sealed like a view; a preview has none.
+
+    Attributes:
+        cost: epsilon charged, a decimal string; "0" for a repeated question.
+        errors: for each aggregate the half-width of its 95 % margin.
+        repeated: the identical question had been asked before and is answered from the record.
+    """
+
+    dataset: DatasetName
+    version: Count
+    cost: str
+    errors: dict[str, float]
+    repeated: bool
+    gauges: tuple[Gauge, ...]
+    rows: Count = 0
+    seal: str = ""
+    info: str = ""
+    seq: Count = 0
