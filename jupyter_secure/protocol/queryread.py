@@ -74,13 +74,10 @@ def read_question(text: str) -> Question:
     Raises:
         InvalidRequestError: with a sentence that names the path and the nearest thing that works.
     """
-    if len(text) > MAX_TEXT:
-        raise InvalidRequestError(f"The question is longer than {MAX_TEXT:,} characters. Ask several smaller ones.")
     try:
-        plain = msgspec.json.decode(text)
-        _check_nesting(plain)
+        plain = plain_json(text)
         question = msgspec.convert(plain, Question)
-        _check_bounds(question)
+        check_where(question.where, len(question.group_by) + len(question.aggs))
         settled = _settle(question)
         canonical(settled)
     except msgspec.ValidationError as error:
@@ -90,6 +87,20 @@ def read_question(text: str) -> Question:
             "The question is not plain JSON of moderate depth. docs/spec/query-v1.md shows the form."
         ) from None
     return settled
+
+
+def plain_json(text: str) -> object:
+    """Return what a text holds, of bounded length and depth.
+
+    Raises:
+        InvalidRequestError: it is longer or deeper.
+        msgspec.DecodeError: it is no JSON.
+    """
+    if len(text) > MAX_TEXT:
+        raise InvalidRequestError(f"The question is longer than {MAX_TEXT:,} characters. Ask several smaller ones.")
+    plain = msgspec.json.decode(text)
+    _check_nesting(plain)
+    return plain
 
 
 def predicates(where: Where | None) -> Iterator[Where]:
@@ -132,13 +143,17 @@ def _depth(where: Where | None) -> int:
     return int(where is not None)
 
 
-def _check_bounds(question: Question) -> None:
-    if _depth(question.where) > MAX_DEPTH:
+def check_where(where: Where | None, others: int) -> None:
+    """Refuse a predicate that is too deep or has, with `others`, too many parts.
+
+    Raises:
+        InvalidRequestError: with what to use instead.
+    """
+    if _depth(where) > MAX_DEPTH:
         raise InvalidRequestError(
             f"The question nests deeper than {MAX_DEPTH} predicates at `$.where`. Use `in` or `between`."
         )
-    nodes = sum(1 for _ in predicates(question.where)) + len(question.group_by) + len(question.aggs)
-    if nodes > MAX_NODES:
+    if sum(1 for _ in predicates(where)) + others > MAX_NODES:
         raise InvalidRequestError(
             f"The question has more than {MAX_NODES} parts. Use `in` with a list instead of `or`."
         )
