@@ -1,4 +1,4 @@
-"""Questions with differential privacy, through the same door.
+"""Questions and trainings with differential privacy, through the same door.
 
 `Questions.ask`, step by step; the numbers continue those of `broker.gate`:
  (1) to (3) as for a load, on the rung `dp`; then the question is bound to the policy's public facts, so what cannot be
@@ -31,8 +31,7 @@ from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
 from jupyter_secure.broker.policy.rules import Budget
 from jupyter_secure.broker.ruling import Ruling, outcome
 from jupyter_secure.broker.views.delivery import seal_table
-from jupyter_secure.broker.views.dp.answer import forecast
-from jupyter_secure.broker.views.dp.bind import asked_columns, bind
+from jupyter_secure.broker.views.dp.asking import bind_asked, columns_of, forecast_asked
 from jupyter_secure.broker.views.dp.domain import describe, facts
 from jupyter_secure.broker.views.dp.job import FAILED
 from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
@@ -42,8 +41,9 @@ from jupyter_secure.protocol.dpdomain import DpDomain, needed_columns
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, RefusedError, SecureError
 from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Load, Query
 from jupyter_secure.protocol.query import Question, question_digest
-from jupyter_secure.protocol.queryread import read_question
 from jupyter_secure.protocol.record import Header, Kind
+from jupyter_secure.protocol.training import Training
+from jupyter_secure.protocol.trainingread import Asked, read_asked
 from jupyter_secure.protocol.view import Rung, ViewSpec
 
 MOST_BROKERS = 64  # on one database at once
@@ -53,7 +53,7 @@ MOST_BROKERS = 64  # on one database at once
 class Priced:
     """A question that may be asked, and what it costs."""
 
-    question: Question
+    question: Asked
     domain: DpDomain
     budget: Budget
     units: int
@@ -80,8 +80,8 @@ class Questions:
         """
         if caller.grant is None or not caller.public_key:
             raise InvalidRequestError("This kernel has not introduced itself. Restart it and run the cell again.")
-        question = read_question(wish.question)
-        columns = tuple(sorted(asked_columns(question))) or None
+        question = read_asked(wish.question)
+        columns = tuple(sorted(columns_of(question))) or None
         load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns, purpose=wish.purpose)
         ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED)
         try:
@@ -157,12 +157,14 @@ class Questions:
         return msgspec.msgpack.decode(finished.result, type=DpResult), epsilon_of(priced.units, priced.budget.delta)
 
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
-        columns = needed_columns(priced.domain, asked_columns(priced.question))
+        asked = priced.question
+        columns = needed_columns(priced.domain, columns_of(asked))
         return DpJob(
             parts=self._gate.open_parts(ruling.version, frozenset(columns)),
             lists=self._gate.open_lists(ruling.view.rows),
             asked=DpQuestion(
-                question=priced.question,
+                question=asked if isinstance(asked, Question) else None,
+                training=asked if isinstance(asked, Training) else None,
                 domain=priced.domain,
                 version=ruling.version.digest,
                 units=priced.units,
@@ -186,10 +188,12 @@ class Questions:
             os.close(fd)
 
     async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
-        bound = bind(priced.question, facts(priced.domain), priced.units)
+        bound = bind_asked(priced.question, facts(priced.domain), priced.units)
         await self._set_caps(caller, ruling.view.dataset, priced.budget)
         cost = epsilon_of(priced.units, priced.budget.delta)
-        return await asyncio.to_thread(self._message, caller, ruling, priced, forecast(bound), cost, repeated=False)
+        return await asyncio.to_thread(
+            self._message, caller, ruling, priced, forecast_asked(bound), cost, repeated=False
+        )
 
     def _message(
         self,
@@ -212,7 +216,7 @@ class Questions:
             seq=ruling.seq,
         )
 
-    def _price(self, caller: Caller, ruling: Ruling, question: Question, epsilon: str | None) -> Priced:
+    def _price(self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None) -> Priced:
         # The domain names every column the person may ask about, not just these, so that the worker's normalised
         # columns serve the next question too.
         every = Load(dataset=ruling.view.dataset, rung=Rung.DP, purpose=ruling.view.purpose)
@@ -221,7 +225,7 @@ class Questions:
             raise ConflictError("The policy changed meanwhile. Run the cell again; nothing was spent.")
         domain, budget = self._terms(decision.view, version)
         units = units_of(epsilon or budget.default_query, budget.delta)
-        bind(question, facts(domain), units)
+        bind_asked(question, facts(domain), units)
         return Priced(question, domain, budget, units)
 
     def _terms(self, view: ViewSpec, version: DatasetVersion) -> tuple[DpDomain, Budget]:

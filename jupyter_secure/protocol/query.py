@@ -177,14 +177,14 @@ class Question(Noun):
     group_by: Annotated[tuple[Key, ...], msgspec.Meta(max_length=3)] = ()
 
 
-def question_digest(question: Question, *, version: str, domain: str, units: int) -> str:
+def question_digest(question: Noun, *, version: str, domain: str, units: int) -> str:
     """Return the identity of a question: what it says, of what, and how much noise was paid for.
 
     The budget belongs to it, or a dearer repeat would get the older, noisier answer. The domain (bounds, keys, row
     filters) belongs to it, or a person would get an answer about rows that policy does not let that person ask about.
 
     Args:
-        question: as `read_question` returned it.
+        question: a question or a training, in its canonical form.
         version: digest of the dataset version.
         domain: digest of the public facts the question is bound to.
         units: what is spent, in units of 1e-9 rho.

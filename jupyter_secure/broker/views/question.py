@@ -1,10 +1,11 @@
-"""What a worker needs to answer one question with differential privacy, and what comes back."""
+"""What a worker needs to answer one question or training with differential privacy, and what comes back."""
 
 from __future__ import annotations
 
 from jupyter_secure.protocol.dpdomain import DpDomain
 from jupyter_secure.protocol.noun import Count, Noun
 from jupyter_secure.protocol.query import Question
+from jupyter_secure.protocol.training import Training
 
 from .plan import Key, Part, PersonList
 
@@ -13,16 +14,25 @@ class DpQuestion(Noun):
     """A question with everything public that it is bound to.
 
     Attributes:
+        question: what is asked, or None where `training` is.
         version: digest of the dataset version.
         units: the whole reserved budget in 1e-9 rho.
         bounding_key: secret of the dataset that picks which rows of a person are used.
     """
 
-    question: Question
+    question: Question | None
     domain: DpDomain
     version: str
     units: Count
     bounding_key: Key
+    training: Training | None = None
+
+    @property
+    def asked(self) -> Question | Training:
+        """Return what is asked."""
+        found = self.training or self.question
+        assert found is not None
+        return found
 
     def __repr__(self) -> str:
         return f"DpQuestion(version={self.version!r}, units={self.units})"

@@ -26,8 +26,8 @@ from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import ColumnView
 
-from .answer import Answered, answer
-from .bind import Bound, bind
+from .answer import Answered
+from .asking import BoundAsked, answer_asked, bind_asked
 from .domain import facts
 from .normalise import Normal, bound_contributions, normalise
 
@@ -81,14 +81,14 @@ def run(asked: DpQuestion, read: Read, held: Normalised) -> DpResult:
         InvalidRequestError: the question does not fit the domain; nothing was looked at.
         SecureError: anything later, always with the same sentence.
     """
-    bound = bind(asked.question, facts(asked.domain), asked.units)
+    bound = bind_asked(asked.asked, facts(asked.domain), asked.units)
     try:
         return _packed(_answered(asked, bound, read, held))
     except Exception as error:  # noqa: BLE001 - the kind of a failure depends on data, so all of them look the same
         raise SecureError(FAILED, detail=type(error).__name__) from None
 
 
-def _answered(asked: DpQuestion, bound: Bound, read: Read, held: Normalised) -> Answered:
+def _answered(asked: DpQuestion, bound: BoundAsked, read: Read, held: Normalised) -> Answered:
     domain = asked.domain.digest()
     keys = {name: (asked.version, domain, name) for name in bound.columns}
     unit_key = (asked.version, domain, "")  # no column has an empty name
@@ -108,7 +108,7 @@ def _answered(asked: DpQuestion, bound: Bound, read: Read, held: Normalised) -> 
         found[name] = _normalised(table, name, asked.domain)
         held.put(keys[name], found[name])
     columns: dict[str, Normal] = {name: column for name, column in found.items() if column is not None}
-    return answer(bound, columns, kept)
+    return answer_asked(bound, columns, kept)
 
 
 def _normalised(table: pa.Table, name: str, domain: DpDomain) -> Normal:

@@ -1,0 +1,45 @@
+"""What may be asked of a private dataset, a question or a training, and each step of answering it by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_secure.protocol.training import Training
+from jupyter_secure.protocol.trainingread import Asked
+
+from .answer import Answered, answer, forecast
+from .bind import Bound, asked_columns, bind
+from .domain import Facts
+from .normalise import Normal
+from .train.bind import BoundTraining, bind_training, trained_columns
+from .train.fit import fit, forecast_training
+
+BoundAsked = Bound | BoundTraining
+
+
+def columns_of(asked: Asked) -> frozenset[str]:
+    """Return the names of all columns that it looks at."""
+    return trained_columns(asked) if isinstance(asked, Training) else asked_columns(asked)
+
+
+def bind_asked(asked: Asked, facts: Facts, units: int) -> BoundAsked:
+    """Return it bound to the public facts; `units` is the whole budget in 1e-9 rho.
+
+    Raises:
+        InvalidRequestError: it does not fit the columns.
+        BudgetError: the budget is too small to split.
+    """
+    return bind_training(asked, facts, units) if isinstance(asked, Training) else bind(asked, facts, units)
+
+
+def answer_asked(bound: BoundAsked, columns: Mapping[str, Normal], kept: NDArray[np.bool_]) -> Answered:
+    """Release the answer, once."""
+    return fit(bound, columns, kept) if isinstance(bound, BoundTraining) else answer(bound, columns, kept)
+
+
+def forecast_asked(bound: BoundAsked) -> dict[str, float]:
+    """Return the margins to expect, without data and without cost."""
+    return forecast_training(bound) if isinstance(bound, BoundTraining) else forecast(bound)

@@ -1,0 +1,111 @@
+"""One bound training over normalised columns: the table of a model that leaves.
+
+The table has one row for each number: `part`, `feature` (number of the column among the features, -1 for none), `cell`
+(inside its column), `output` (class or cluster), `value`. Its rows stand in a fixed order that public facts give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jupyter_secure.broker.views.dp.answer import Answered
+from jupyter_secure.broker.views.dp.normalise import Normal
+from jupyter_secure.broker.views.dp.predicate import truth
+from jupyter_secure.broker.views.dp.release import gaussian, release
+from jupyter_secure.protocol.training import Bayes, Gradient, Means
+
+from .bind import BoundTraining, Target
+from .encode import design
+from .fixed import RESIDUAL_BITS, VALUE_ONE, scaled
+from .gradient import descend
+from .moments import bayes_l2, cluster, count_cells, means_l2, moments, moments_l2
+
+Table = tuple[str, NDArray[np.float64]]
+
+
+def fit(bound: BoundTraining, columns: Mapping[str, Normal], kept: NDArray[np.bool_]) -> Answered:
+    """Train once.
+
+    Args:
+        bound: the training.
+        columns: codes of every column in `bound.columns`.
+        kept: rows that bounding of contributions left.
+    """
+    used = kept if bound.test is None else kept & truth(bound.test, columns).true
+    if bound.target is not None:
+        used = used & known(bound.target, columns)
+    rows = design(bound.blocks, columns, used)
+    model = bound.model
+    if isinstance(model, Gradient):
+        counted = _count(bound, int(np.count_nonzero(used)))
+        weight = descend(bound, rows, learned(bound.target, columns, used), max(counted, 1))
+        parts = [_scalar("rows", counted), *_by_cell(bound, ("intercept", "weight"), weight)]
+    elif isinstance(model, Bayes):
+        counts = count_cells(bound, rows, learned(bound.target, columns, used))
+        parts = _by_cell(bound, ("class", "count"), counts)
+    elif isinstance(model, Means):
+        centres, sizes = cluster(bound, rows)
+        parts = _by_cell(bound, ("size", "centre"), np.vstack([sizes, centres.T]))
+    else:
+        parts = _by_cell(bound, ("first", "product"), moments(bound, rows))
+    return Answered(pa.concat_tables(parts), forecast_training(bound))
+
+
+def forecast_training(bound: BoundTraining) -> dict[str, float]:
+    """Return the margin of the counts that come with a model, which public facts alone decide."""
+    model = bound.model
+    if isinstance(model, Gradient):
+        return {"rows": float(gaussian(bound.k, bound.units).margin())}
+    if isinstance(model, Bayes):
+        return {"count of a cell": float(gaussian(bayes_l2(bound), bound.units).margin())}
+    if isinstance(model, Means):
+        return {"size of a cluster": gaussian(means_l2(bound), bound.units).margin() / VALUE_ONE}
+    return {"rows": gaussian(moments_l2(bound), bound.units).margin() / VALUE_ONE**2}
+
+
+def known(target: Target, columns: Mapping[str, Normal]) -> NDArray[np.bool_]:
+    """Return which rows have something to learn: a number, or one of the public classes."""
+    column = columns[target.col]
+    return ~column.null & (column.codes >= 0) if target.classes else ~column.null
+
+
+def learned(target: Target | None, columns: Mapping[str, Normal], used: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the class of each used row, or its number in `RESIDUAL_BITS`."""
+    assert target is not None
+    codes = columns[target.col].codes[used]
+    return codes if target.classes else scaled(codes, *target.bounds, RESIDUAL_BITS)
+
+
+def _count(bound: BoundTraining, rows: int) -> int:
+    return release([rows], gaussian(bound.k, bound.units), bound.k, bound.units)[0]
+
+
+def _scalar(part: str, value: float) -> pa.Table:
+    return _table(part, np.array([-1]), np.array([0]), np.array([[value]]))
+
+
+def _by_cell(bound: BoundTraining, parts: tuple[str, str], values: NDArray[np.float64]) -> list[pa.Table]:
+    """Return the first row of values, which belongs to no column, and the others by column and cell."""
+    feature = np.repeat(np.arange(len(bound.blocks)), [block.cells for block in bound.blocks])
+    cell = np.concatenate([np.arange(block.cells) for block in bound.blocks])
+    return [
+        _table(parts[0], np.array([-1]), np.array([0]), values[:1]),
+        _table(parts[1], feature, cell, values[1:]),
+    ]
+
+
+def _table(part: str, feature: NDArray[np.int64], cell: NDArray[np.int64], values: NDArray[np.float64]) -> pa.Table:
+    rows, width = values.shape
+    return pa.table(
+        {
+            "part": pa.array([part] * (rows * width), pa.string()),
+            "feature": pa.array(np.repeat(feature, width), pa.int32()),
+            "cell": pa.array(np.repeat(cell, width), pa.int32()),
+            "output": pa.array(np.tile(np.arange(width), rows), pa.int32()),
+            "value": pa.array(np.asarray(values, dtype=np.float64).ravel()),
+        }
+    )

@@ -1,0 +1,141 @@
+"""Brute force over neighbours: taking one person away moves no release of a training by more than its sensitivity."""
+
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jupyter_secure.broker.views.dp.domain import facts
+from jupyter_secure.broker.views.dp.normalise import bound_contributions, normalise
+from jupyter_secure.broker.views.dp.train.bind import bind_training
+from jupyter_secure.broker.views.dp.train.encode import design, values
+from jupyter_secure.broker.views.dp.train.fit import known, learned
+from jupyter_secure.broker.views.dp.train.gradient import gradient, gradient_l2, outputs
+from jupyter_secure.broker.views.dp.train.moments import (
+    bayes_l2,
+    cell_counts,
+    lloyd,
+    means_l2,
+    moments_l2,
+    products,
+)
+from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
+from jupyter_secure.protocol.trainingread import read_training
+
+KEY = bytes(range(32))
+COLUMNS = (
+    NumberDomain(name="x", lower=-9.5, upper=9.5, resolution=0.5),
+    NumberDomain(name="wide", lower=0, upper=2**50, resolution=1),
+    CategoryDomain(name="two", keys=("a", "b")),
+    CategoryDomain(name="three", keys=("a", "b", "c")),
+)
+LINEAR = [
+    {"op": "gradient", "target": "two"},
+    {"op": "gradient", "target": "three"},
+    {"op": "gradient", "target": "two", "loss": "hinge"},
+    {"op": "gradient", "target": "wide", "loss": "squared"},
+]
+FEATURES = [[{"col": "x"}], [{"col": "x", "edges": [-2, 0, 3.5]}], [{"col": "x", "edges": [0]}, {"col": "other"}]]
+extremes = st.sampled_from([None, math.nan, math.inf, -math.inf, 1e308, -0.0, 5e-324, 2.0**53, -9.5, 9.5, 0.25])
+numbers = st.one_of(extremes, st.floats(-12, 12))
+words = st.sampled_from(["a", "b", "c", "", None])
+rows = st.lists(
+    st.tuples(st.sampled_from(["p0", "p1", "p2", None]), numbers, st.floats(0, 2.0**51), words, words), max_size=20
+)
+people = st.sampled_from(["p0", "p1", "p2"])
+
+
+def table(found):
+    columns = zip(*found, strict=True) if found else [()] * 5
+    kinds = (pa.string(), pa.float64(), pa.float64(), pa.string(), pa.string())
+    names = ("pid", "x", "wide", "two", "three")
+    return {
+        name: pa.chunked_array([pa.array(column, kind)])
+        for name, column, kind in zip(names, columns, kinds, strict=True)
+    }
+
+
+def bound_to(train, features, k):
+    target = train.get("target")
+    spare = "three" if target != "three" else "two"
+    named = [each | ({"col": spare} if each["col"] == "other" else {}) for each in features]
+    text = json.dumps({"v": 1, "dataset": "d", "train": train, "features": named})
+    domain = DpDomain(dataset="d", privacy_unit="pid", contributions=k, max_rows=1000, columns=COLUMNS)
+    public = facts(domain)
+    return bind_training(read_training(text), public, 10**6), public
+
+
+def prepared(bound, public, found):
+    """Return what the rows touch, and what is learned, as a worker prepares them."""
+    arrow = table(found)
+    columns = {name: normalise(arrow[name], public.columns[name]) for name in bound.columns}
+    used = bound_contributions(arrow["pid"], bound.k, KEY)
+    if bound.target is not None:
+        used = used & known(bound.target, columns)
+    target = None if bound.target is None else learned(bound.target, columns, used)
+    return design(bound.blocks, columns, used), target
+
+
+def moved(release, found, person):
+    """Return how far one person moves a release, in L2."""
+    there, gone = (release(each) for each in (found, [row for row in found if row[0] != person]))
+    return math.sqrt(sum(int(step) ** 2 for step in (there - gone).ravel().tolist()))
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows, st.integers(1, 3), st.sampled_from(LINEAR), st.sampled_from(FEATURES), people, st.integers(0, 2**32 - 1))
+def test_a_gradient(found, k, train, features, person, seed):
+    bound, public = bound_to(train, features, k)
+    weight = np.random.default_rng(seed).integers(-(2**22), 2**22, (1 + bound.cells, outputs(bound)))
+
+    def release(each):
+        return gradient(bound.model.loss, weight, *prepared(bound, public, each))
+
+    assert moved(release, found, person) <= gradient_l2(bound) + 1e-6
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows, st.integers(1, 3), st.sampled_from(FEATURES[1:]), st.sampled_from(["two", "three"]), people)
+def test_the_counts_of_naive_bayes(found, k, features, target, person):
+    bound, public = bound_to({"op": "naive_bayes", "target": target}, features, k)
+    assert moved(lambda each: cell_counts(bound, *prepared(bound, public, each)), found, person) <= bayes_l2(bound)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows, st.integers(1, 3), people, st.integers(0, 2**32 - 1))
+def test_a_step_of_k_means(found, k, person, seed):
+    bound, public = bound_to({"op": "k_means", "clusters": 3}, [{"col": "x"}, {"col": "wide"}], k)
+    centres = np.random.default_rng(seed).integers(-1024, 1025, (3, 2))
+
+    def release(each):
+        return lloyd(values(prepared(bound, public, each)[0]), centres)
+
+    assert moved(release, found, person) <= means_l2(bound)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows, st.integers(1, 3), people)
+def test_the_moments_of_principal_components(found, k, person):
+    bound, public = bound_to({"op": "components", "components": 2}, [{"col": "x"}, {"col": "wide"}], k)
+
+    def release(each):
+        whole = products(values(prepared(bound, public, each)[0]))
+        return whole[np.triu_indices(len(whole))]
+
+    assert moved(release, found, person) <= moments_l2(bound)
+
+
+def test_the_sensitivity_of_a_gradient_is_reached():
+    """A bound that nobody reaches could hide a mistake of the test: the worst row comes within a thousandth of it."""
+    bound, public = bound_to(LINEAR[0], FEATURES[1], 1)
+    weight = np.zeros((1 + bound.cells, 1), dtype=np.int64)
+    weight[0] = 2**22
+    found = [("p0", 1.0, 0.0, "a", None)]
+
+    def release(each):
+        return gradient("log", weight, *prepared(bound, public, each))
+
+    assert moved(release, found, "p0") >= 0.999 * gradient_l2(bound)
