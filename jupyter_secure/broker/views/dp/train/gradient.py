@@ -32,6 +32,7 @@ from .fixed import (
 )
 
 Whole = NDArray[np.int64]
+CURVATURE = {"log": 0.25, "hinge": 1.0, "squared": 1.0}  # of one score; softmax has up to twice that of the logistic
 
 
 def outputs(bound: BoundTraining) -> int:
@@ -61,6 +62,7 @@ def descend(bound: BoundTraining, rows: list[Touched], target: Whole, counted: i
     noise = gaussian(l2, bound.units)
     touched = len(bound.blocks) + 1
     weight = np.zeros((1 + bound.cells, outputs(bound)))
+    rate = model.rate / (CURVATURE[model.loss] * min(outputs(bound), 2))
     velocity, average = np.zeros_like(weight), np.zeros_like(weight)
     penalty = np.full((len(weight), 1), model.decay)
     penalty[0] = 0
@@ -69,7 +71,7 @@ def descend(bound: BoundTraining, rows: list[Touched], target: Whole, counted: i
         exact = gradient(model.loss, weights(weight), rows, target)
         noisy = np.array(release(exact.ravel().tolist(), noise, l2, bound.units), dtype=np.float64)
         slope = noisy.reshape(weight.shape) / RESIDUAL_ONE / counted / touched
-        velocity = model.momentum * velocity - model.rate * (slope + penalty * weight)
+        velocity = model.momentum * velocity - rate * (slope + penalty * weight)
         weight = np.clip(weight + velocity, -WEIGHT_LIMIT, WEIGHT_LIMIT)
         if step >= first:
             average += weight / (model.steps - first)

