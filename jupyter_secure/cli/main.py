@@ -32,6 +32,7 @@ SUBCOMMANDS = (
     "audit",
     "migrate",
     "doctor",
+    "attack",
     "demo",
     "serve",
 )
