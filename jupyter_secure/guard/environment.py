@@ -37,19 +37,23 @@ def kernel_environment(
         packages: a folder that is to be on the path of modules.
     """
     allowed = {name: value for name, value in offered.items() if name in ALLOWED or name.startswith("LC_")}
+    installed = f"{runtime.folder}/home/packages"
     own = {
         "HOME": f"{runtime.folder}/home",
         "TMPDIR": f"{runtime.folder}/tmp",  # noqa: S108  # inside the private folder
         "IPYTHONDIR": f"{runtime.folder}/home/.ipython",
         "MPLCONFIGDIR": f"{runtime.folder}/home/.matplotlib",
         "JUPYTER_RUNTIME_DIR": f"{runtime.folder}/home/.jupyter-runtime",
+        "PIP_TARGET": installed,  # the environment is read-only: what a notebook installs goes with the kernel
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INDEX": "1",  # at once, and not after every retry; taken back where there is a way out
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     given = {name: _substitute(value, allowed) for name, value in stanza.items()}
     handle = {} if channel is None else {CHANNEL: str(channel)}
-    path = {"PYTHONPATH": ":".join(filter(None, (packages, given.get("PYTHONPATH"))))} if packages else {}
-    return {**allowed, **given, **own, **handle, **path}
+    path = ":".join(filter(None, (packages, given.get("PYTHONPATH"), installed)))
+    return {**allowed, **given, **own, **handle, "PYTHONPATH": path}
 
 
 def _substitute(value: str, allowed: Mapping[str, str]) -> str:

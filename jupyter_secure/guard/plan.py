@@ -20,9 +20,9 @@ RUN_LATER = (".git", ".hg", ".vscode", ".idea", ".envrc", ".pre-commit-config.ya
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
 # Picked one by one: `/etc` also holds keys, and a kernel run as root could read them.
 ETC = (
-    "alternatives", "ca-certificates", "fonts", "group", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
-    "locale.alias", "localtime", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki/tls/certs",
-    "ssl/certs", "ssl/openssl.cnf", "timezone",
+    "alternatives", "ca-certificates", "debian_version", "fonts", "group", "hosts", "ld.so.cache", "ld.so.conf",
+    "ld.so.conf.d", "locale.alias", "localtime", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd",
+    "pki/tls/certs", "ssl/certs", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
 # joblib and numpy count processors here.
 COUNTING = ("/sys/devices/system/cpu", "/sys/fs/cgroup")

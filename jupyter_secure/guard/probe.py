@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -48,6 +49,15 @@ DIAGNOSES = (
         "this container masks /proc, so a kernel cannot get a /proc of its own",
         "start the container with an unmasked /proc, or use the launcher's walls (G2)",
     ),
+)
+
+
+# What Landlock before an ABI cannot do; matters where bubblewrap does not keep the rest of the system out of sight.
+LANDLOCK_LACKS = (
+    (2, "a notebook cannot move files between folders of its own", "5.19"),
+    (3, "a notebook can empty files that it may not write", "6.2"),
+    (5, "control commands to devices are not held back", "6.10"),
+    (6, "a notebook can end your other processes", "6.12"),
 )
 
 
@@ -100,10 +110,12 @@ class Host:
                 "No Landlock: this Linux is older than 5.13, or `landlock` is missing from its `lsm=` list. "
                 "Cure: a newer Linux, or add `landlock` to `lsm=` on the kernel command line."
             )
-        elif self.landlock < 6 and not self.bubblewrap.works:
-            sentences.append(
-                "Landlock before ABI 6: a notebook can end your other processes. Cure: Linux 6.12 or newer."
-            )
+        elif not self.bubblewrap.works:
+            sentences += [
+                f"Landlock before ABI {abi}: {lack}. Cure: Linux {linux} or newer."
+                for abi, lack, linux in LANDLOCK_LACKS
+                if self.landlock < abi
+            ]
         if not self.seccomp:
             sentences.append(f"No system call filter: it is not available for this system ({self.machine}).")
         return sentences
@@ -151,6 +163,13 @@ def _try_bubblewrap(path: str) -> Bubblewrap:
             works=False,
             why="bubblewrap can be changed by other people",
             cure="install the distribution's package",
+        )
+    if Path(program).stat().st_mode & stat.S_ISUID:
+        return Bubblewrap(
+            program,
+            works=False,
+            why="bubblewrap is setuid root, so that an error in it would make a notebook root",
+            cure=f"`chmod u-s {program}`, and permit user namespaces",
         )
     for options in ([NO_NESTED], []):
         error = _attempt(program, options)

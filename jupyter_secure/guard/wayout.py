@@ -45,7 +45,7 @@ def through_proxy(
     own = {spelled: address for name in names for spelled in (name, name.lower())}
     near = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
     words = [python(), "-I", "-S", FORWARDER, _socket(runtime), str(PORT), "--", *command]
-    return words, {**variables, **own, **near}
+    return words, {name: value for name, value in variables.items() if name != "PIP_NO_INDEX"} | own | near
 
 
 def _free(path: str) -> str:

@@ -12,7 +12,7 @@ import importlib
 import threading
 from typing import Any
 
-from . import completion, refusals
+from . import completion, debugging, installing, refusals
 from .client import CONNECTION
 from .magics import NAMES, SecureMagics
 
@@ -26,6 +26,8 @@ def load_ipython_extension(shell: Any) -> None:
     refusals.install()
     shell.register_magics(SecureMagics)
     completion.install(shell)
+    installing.install(shell)
+    debugging.withdraw_if_cut_off()
     if connected:
         timer = threading.Timer(WARM_AFTER, warm)
         timer.daemon = True
@@ -35,6 +37,7 @@ def load_ipython_extension(shell: Any) -> None:
 def unload_ipython_extension(shell: Any) -> None:
     """Take everything out again; the channel stays with the process."""
     completion.uninstall(shell)
+    installing.uninstall(shell)
     for name in NAMES:
         shell.magics_manager.magics["line"].pop(name, None)
     refusals.uninstall()

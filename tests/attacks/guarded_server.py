@@ -90,6 +90,39 @@ class Driver:
         await self.clients[kernel].wait_for_ready(timeout=60)
         return {"attached": self.host.attached}
 
+    async def info(self, kernel):
+        return (await self.clients[kernel].kernel_info(reply=True, timeout=30))["content"]
+
+    async def subshell(self, kernel, code):
+        """Run code in a subshell while a cell of the main shell sleeps."""
+        client = self.clients[kernel]
+        made = await self._control(client, "create_subshell_request", {})
+        busy = client.execute("import time; time.sleep(30)")
+        message = client.session.msg("execute_request", {"code": code, "silent": False, "store_history": False})
+        message["header"]["subshell_id"] = made["subshell_id"]
+        client.shell_channel.send(message)
+        said = []
+        while True:
+            heard = await client.get_iopub_msg(timeout=20)
+            parent = heard["parent_header"].get("msg_id")
+            if parent == message["header"]["msg_id"] and heard["msg_type"] == "stream":
+                said.append(heard["content"]["text"])
+                break
+            assert parent != busy or heard["msg_type"] != "status" or heard["content"]["execution_state"] != "idle"
+        await self.kernels.get_kernel(kernel).interrupt_kernel()
+        await self._control(client, "delete_subshell_request", {"subshell_id": made["subshell_id"]})
+        while (await client.get_shell_msg(timeout=20))["parent_header"]["msg_id"] != busy:
+            pass
+        return {"text": "".join(said)}
+
+    async def _control(self, client, kind, content):
+        message = client.session.msg(kind, content)
+        client.control_channel.send(message)
+        while True:
+            reply = await client.get_control_msg(timeout=20)
+            if reply["parent_header"]["msg_id"] == message["header"]["msg_id"]:
+                return reply["content"]
+
     async def report(self, kernel):
         report = await self.kernels.get_kernel(kernel).provisioner.measure()
         return {

@@ -57,6 +57,39 @@ with multiprocessing.get_context("fork").Pool(2) as pool: print(pool.map(abs, [-
 import multiprocessing
 with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.map(abs, [-1, -2]))
 """,
+    "scikit-learn in two processes": """
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import cross_val_score
+print(cross_val_score(RandomForestClassifier(5), *make_classification(100), cv=2, n_jobs=2).shape)
+""",
+    "joblib with processes of its own": """
+import joblib
+print(joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(abs)(n) for n in (-1, -2)))
+""",
+    # What a loader of training data does: worker processes that hand arrays over in shared memory.
+    "workers that fill shared arrays": """
+import multiprocessing, numpy
+from multiprocessing import shared_memory
+def fill(name):
+    block = shared_memory.SharedMemory(name)
+    numpy.ndarray(100, buffer=block.buf)[:] = 7
+    block.close()
+block = shared_memory.SharedMemory(create=True, size=800)
+worker = multiprocessing.get_context("fork").Process(target=fill, args=(block.name,))
+worker.start(); worker.join(); print(numpy.ndarray(100, buffer=block.buf).sum()); block.close(); block.unlink()
+""",
+    "a wheel from the work folder": """
+import zipfile
+with zipfile.ZipFile("mine-1.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("mine.py", "value = 41")
+    wheel.writestr("mine-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: mine\\nVersion: 1.0\\n")
+    wheel.writestr("mine-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr("mine-1.0.dist-info/RECORD", "")
+%pip install ./mine-1.0-py3-none-any.whl
+import mine
+print(mine.value)
+""",
     "threads": "import concurrent.futures as f\nwith f.ThreadPoolExecutor(4) as p: print(sum(p.map(abs, [-1])))",
     "shared memory": """
 from multiprocessing import shared_memory
@@ -93,6 +126,28 @@ except urllib.error.HTTPError as error:
 import multiprocessing
 with multiprocessing.get_context("forkserver").Pool(1) as pool: print(pool.map(abs, [-1, -2]))
 """,
+    "a notebook run from a notebook": """
+import nbformat, nbclient
+page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(6 * 7)")])
+await nbclient.NotebookClient(page, kernel_name="python3").async_execute()
+print(page.cells[0].outputs[0].text)
+""",
+    "papermill": """
+import nbformat
+page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(6 * 7)")])
+page.metadata.kernelspec = {"name": "python3", "display_name": "Python", "language": "python"}
+nbformat.write(page, "page.ipynb")
+import sys
+out = !{sys.prefix}/bin/papermill page.ipynb done.ipynb 2>&1
+print(nbformat.read("done.ipynb", 4).cells[0].outputs[0].text)
+""",
+    "jupyter execute": """
+import nbformat
+nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(6 * 7)")]), "page.ipynb")
+import sys
+out = !{sys.prefix}/bin/jupyter-execute page.ipynb --inplace 2>&1
+print(nbformat.read("page.ipynb", 4).cells[0].outputs[0].text)
+""",
     "a private temporary folder": "open('/tmp/mine', 'w').write('x'); import os; print(os.listdir('/tmp'))",
 }
 
@@ -101,6 +156,30 @@ with multiprocessing.get_context("forkserver").Pool(1) as pool: print(pool.map(a
 def test_it_works_with_namespaces_of_its_own(private, what):
     answer = private.ask("run", kernel=private.kernel, code=WORKS_PRIVATE[what], timeout=60)
     assert answer["status"] == "ok", answer["text"]
+
+
+def test_a_package_that_cannot_be_fetched_is_said_at_once(ground):
+    answer = ground.ask("run", kernel=ground.kernel, code="%pip install a-package-of-nobody", timeout=60)
+    assert answer["status"] == "error"
+    assert "This kernel has no way to a package index" in answer["text"]
+    assert "Retrying" not in answer["text"]
+    assert ground.ask("run", kernel=ground.kernel, code="%pip list -q", timeout=60)["status"] == "ok"
+
+
+def test_a_debugger_is_offered_only_where_it_can_answer(ground):
+    features = ground.ask("info", kernel=ground.kernel)["supported_features"]
+    assert ("debugger" in features) == (ground.level == "G3")
+    assert "kernel subshells" in features
+
+
+def test_a_subshell_answers_while_a_cell_runs(ground):
+    assert ground.ask("subshell", kernel=ground.kernel, code="print('beside')")["text"].strip() == "beside"
+
+
+def test_long_output_arrives_whole(ground):
+    lines = 300_000
+    answer = ground.ask("run", kernel=ground.kernel, code=f"for n in range({lines}): print('x' * 99)", timeout=120)
+    assert answer["text"] == ("x" * 99 + "\n") * lines
 
 
 def test_matplotlib_draws(ground):

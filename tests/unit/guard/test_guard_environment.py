@@ -49,4 +49,11 @@ def test_the_channels_number_is_there_only_with_a_channel():
 
 def test_a_package_installed_by_reference_comes_first_on_the_path():
     made = kernel_environment({}, {"PYTHONPATH": "/opt/r"}, RUNTIME, None, "/tmp/jsec-abc/c/packages")
-    assert made["PYTHONPATH"] == "/tmp/jsec-abc/c/packages:/opt/r"
+    assert made["PYTHONPATH"] == "/tmp/jsec-abc/c/packages:/opt/r:/tmp/jsec-abc/home/packages"
+
+
+def test_what_a_notebook_installs_goes_into_the_kernels_own_folder():
+    made = kernel_environment({"PIP_TARGET": "/opt", "PIP_INDEX_URL": "http://x"}, {}, RUNTIME, None)
+    assert made["PIP_TARGET"] == made["PYTHONPATH"] == "/tmp/jsec-abc/home/packages"
+    assert made["PIP_NO_INDEX"] == "1"
+    assert "PIP_INDEX_URL" not in made

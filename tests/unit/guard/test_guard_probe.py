@@ -62,6 +62,24 @@ def test_an_old_bubblewrap_is_used_without_the_option_it_does_not_know(tmp_path)
     assert (best, why, no_nested) == ("bubblewrap", "", False)
 
 
+def test_a_setuid_bubblewrap_is_not_used(tmp_path):
+    folder = fake(tmp_path, "exit 0")
+    (folder / "bwrap").chmod(0o4755)
+    best, why, _, sentences = ask(folder)
+    assert best == "launcher"
+    assert "setuid root" in why
+    assert any("chmod u-s" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(("abi", "lacks"), [(1, 4), (2, 3), (3, 2), (4, 2), (5, 1), (6, 0), (7, 0), (8, 0), (9, 0)])
+def test_what_an_older_landlock_lacks_is_said_where_it_matters(abi, lacks):
+    for works in (False, True):
+        bubblewrap = probe.Bubblewrap("/b", works=works, why="not here", cure="install it")
+        host = probe.Host("linux", "x86_64", abi, seccomp=True, bubblewrap=bubblewrap)
+        said = [sentence for sentence in host.shortcomings() if sentence.startswith("Landlock before ABI")]
+        assert len(said) == (0 if works else lacks)
+
+
 def test_a_bubblewrap_that_anyone_can_change_is_not_used(tmp_path):
     folder = fake(tmp_path, "exit 0")
     (folder / "bwrap").chmod(0o777)
