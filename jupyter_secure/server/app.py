@@ -31,6 +31,7 @@ from .host import KernelHost
 from .https import Https, trusting
 from .hub import HubPeople, here
 from .identity import LocalPeople, person_asking
+from .lab import judge_lab
 from .remote import Remote
 from .sessions import Sessions
 from .upstream import Upstream
@@ -127,6 +128,8 @@ class SecureApp(ExtensionApp):
         self.handlers.extend(HANDLERS)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        with _or_exit(serverapp):
+            judge_lab(serverapp.web_app)  # every extension has brought its endpoints by now
         if self.process:
             self.process.watch()
         else:

@@ -38,6 +38,8 @@ LOOK = _rights(
     jupyter_secure="read",
     kernels="read",
     kernelspecs="read",
+    lab_packages="read",
+    lab_settings="read",
     sessions="read",
     status="read",
 )
@@ -45,6 +47,7 @@ WORK = LOOK | _rights(
     contents="write",
     jupyter_secure="read write",
     kernels="read write execute",
+    lab_settings="write",
     nbconvert="read write",
     sessions="read write",
 )

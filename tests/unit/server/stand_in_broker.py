@@ -1,7 +1,8 @@
 """A small real process that speaks the wire protocol: enough of a broker to test what starts and watches one.
 
-Accounts `ann` (engineer), `bob` (scientist), `vera` (no role), all with the password `PASSWORD`; the vault opens with
-`PASSPHRASE` and is locked again in each new process. A `Load` never ends; `Why` ends the process in the middle.
+Accounts `ann` (engineer), `bob` (scientist), `stella` (steward), `vera` (no role), all with the password `PASSWORD`;
+the vault opens with `PASSPHRASE` and is locked again in each new process. A `Load` never ends; `Why` ends the process
+in the middle.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from jupyter_secure.protocol.wire import Channel, Codec
 
 PASSWORD = "correct horse battery"
 PASSPHRASE = "open sesame please"
-ROLES = {"ann": ("engineer",), "bob": ("scientist",), "vera": ()}
+ROLES = {"ann": ("engineer",), "bob": ("scientist",), "stella": ("steward",), "vera": ()}
 
 
 class StandIn:

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.sealed import data_keys
-from jupyter_secure.broker.sealed.data_keys import PartCipher, Place
+from jupyter_secure.broker.sealed.data_keys import ColumnKeys, Place, decryption
 from jupyter_secure.broker.sealed.footer import check_pin
 from jupyter_secure.broker.sealed.manifest import open_signed
 
@@ -50,6 +50,5 @@ def test_the_keys_in_the_manifest_open_the_part_in_polars(signed):
 
 def test_the_datasets_key_alone_opens_the_part_in_arrow(signed):
     [part] = signed.manifest.parts
-    cipher = PartCipher(KEK, "patients", 1, ("name", "age"))
-    table = pq.read_table(FOLDER / part.file, decryption_properties=cipher.decryption())
+    table = pq.read_table(FOLDER / part.file, decryption_properties=decryption(ColumnKeys(KEK)))
     assert table.to_pydict() == VECTOR["expect"]["rows"]

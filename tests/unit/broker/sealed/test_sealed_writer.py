@@ -172,11 +172,11 @@ def test_the_manifest_is_an_in_toto_statement_about_the_parts(data, table):
 
 
 def test_a_steward_with_the_datasets_key_reads_the_files_with_arrow_alone(data, table):
-    from jupyter_secure.broker.sealed.data_keys import PartCipher
+    from jupyter_secure.broker.sealed.data_keys import ColumnKeys, decryption
 
     data.seal(table)
-    cipher = PartCipher(data.keychain.dataset_key("patients"), "patients", 1, tuple(table.column_names))
-    assert pq.read_table(data.path(), decryption_properties=cipher.decryption()).equals(table)
+    keys = ColumnKeys(data.keychain.dataset_key("patients"))
+    assert pq.read_table(data.path(), decryption_properties=decryption(keys)).equals(table)
 
 
 def test_every_kind_of_flat_column_survives(data):
