@@ -27,15 +27,23 @@ from sqlalchemy import Engine
 from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.keys.keychain import SIGNING, Keychain, Purpose
 from jupyter_secure.broker.keys.passphrase import PassphraseProvider
-from jupyter_secure.broker.keys.provider import open_provider
+from jupyter_secure.broker.keys.provider import KeyProvider, open_provider
 from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.sealed import writer
 from jupyter_secure.broker.sealed.catalog import Catalog
+from jupyter_secure.broker.sealed.rotate import rotate
 from jupyter_secure.broker.sealed.source import Source
 from jupyter_secure.broker.store import database, postgres
 from jupyter_secure.broker.store.folder import VaultFolder
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
-from jupyter_secure.protocol.errors import InstallationError, IntegrityError, RefusedError, SecureError, UnlockError
+from jupyter_secure.protocol.errors import (
+    InstallationError,
+    IntegrityError,
+    InvalidRequestError,
+    RefusedError,
+    SecureError,
+    UnlockError,
+)
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
@@ -63,6 +71,20 @@ class Shredded(Noun):
     scrubbed: bool
 
 
+class Rotated(Noun):
+    """That a dataset has a new key.
+
+    Attributes:
+        generation: of the key; the first is 1.
+        entry, scrubbed: as in `Shredded`, of the old key.
+    """
+
+    dataset: str
+    generation: int
+    entry: int
+    scrubbed: bool
+
+
 class Vault:
     """An existing vault, locked or unlocked.
 
@@ -81,7 +103,6 @@ class Vault:
         self.now = now
         self.id = str(config["id"])
         self._provider_uri = str(config["provider"])
-        self._settings: dict[str, str | int] = dict(config["settings"])
         self._public = {purpose: _public_key(config, purpose) for purpose in SIGNING}
         self.keychain = Keychain(engine, self.id)
         self.catalog = Catalog(folder.datasets, engine, self.verifier(Purpose.MANIFEST), self.id)
@@ -161,7 +182,7 @@ class Vault:
             AuditUnavailableError: the log cannot be written; the vault stays locked.
         """
         try:
-            provider = open_provider(self._provider_uri, self._settings, passphrase)
+            provider = self._open_provider(passphrase)
         except UnlockError:
             self._append(Kind.VAULT_UNLOCK_FAILED, "refused", personal)
             raise
@@ -219,6 +240,37 @@ class Vault:
         at = self.catalog.destroyed()[name]
         return Shredded(dataset=name, versions=versions, destroyed_at=at, entry=entry, scrubbed=scrubbed)
 
+    def rotate(self, name: str, personal: Personal | None = None) -> Rotated:
+        """Give a dataset a new key and destroy the old one; files, digests and whoever reads are not touched.
+
+        Raises:
+            RefusedError, IntegrityError, ConflictError, LockedError, AuditUnavailableError: nothing was changed.
+        """
+        if name not in self.catalog.names():
+            raise RefusedError(detail="the store knows no such dataset")
+        with self.recorded(Kind.KEYS_ROTATED, personal, dataset=name) as entry:
+            generation, scrubbed = rotate(self.catalog, self.keychain, name)
+        return Rotated(dataset=name, generation=generation, entry=entry, scrubbed=scrubbed)
+
+    def change_passphrase(self, old: str, new: str, personal: Personal | None = None) -> None:
+        """Put the root key under another passphrase; no other key changes, and whoever is unlocked stays so.
+
+        Raises:
+            UnlockError: the old passphrase is another one; logged, and nothing was changed.
+            InvalidRequestError: the new one is too short, or this vault's keys are not held by a passphrase.
+            AuditUnavailableError: the log cannot be written; nothing was changed.
+        """
+        try:
+            provider = self._open_provider(old)
+        except UnlockError:
+            self._append(Kind.VAULT_UNLOCK_FAILED, "refused", personal)
+            raise
+        if not isinstance(provider, PassphraseProvider):
+            raise InvalidRequestError("This vault's keys are not held by a passphrase. Nothing was changed.")
+        provider.change(new)
+        with self.recorded(Kind.PASSPHRASE_CHANGED, personal):
+            self.folder.write_config(self.folder.read_config() | {"settings": dict(provider.settings)})
+
     @contextlib.contextmanager
     def recorded(self, kind: Kind, personal: Personal | None = None, **fields: Any) -> Iterator[int]:
         """Log a change before it is made, and how it went after; without the first entry it is not made.
@@ -247,6 +299,12 @@ class Vault:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _open_provider(self, secret: str) -> KeyProvider:
+        # Read anew, because the passphrase may have been changed by another process since.
+        config = self.folder.read_config()
+        _check_config(config)
+        return open_provider(self._provider_uri, config["settings"], secret)
 
     def _append(self, kind: Kind, outcome: str, personal: Personal | None = None, **fields: Any) -> int:
         return self.audit.append(Header(time=self.now(), kind=kind, outcome=outcome, **fields), personal)

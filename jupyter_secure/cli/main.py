@@ -25,6 +25,7 @@ SUBCOMMANDS = (
     "datasets",
     "verify",
     "shred",
+    "keys",
     "user",
     "policy",
     "masks",

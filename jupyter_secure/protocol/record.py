@@ -19,6 +19,7 @@ class Kind(enum.StrEnum):
     VAULT_CREATED = "vault.created"
     VAULT_UNLOCKED = "vault.unlocked"
     VAULT_UNLOCK_FAILED = "vault.unlock_failed"
+    PASSPHRASE_CHANGED = "vault.passphrase_changed"  # noqa: S105  # the name of an event
     BROKER_STARTED = "broker.started"
     BROKER_STOPPED = "broker.stopped"
     USER_ADDED = "user.added"
@@ -33,6 +34,8 @@ class Kind(enum.StrEnum):
     MFA_RESET = "mfa.reset"
     DATASET_SEALED = "dataset.sealed"
     DATASET_SHREDDED = "dataset.shredded"
+    KEYS_ROTATED = "keys.rotated"
+    SUBJECT_DELETED = "subject.deleted"
     POLICY_APPLIED = "policy.applied"
     KERNEL_STARTED = "kernel.started"
     KERNEL_STOPPED = "kernel.stopped"

@@ -69,7 +69,7 @@ class Keychain:
         self._engine = engine
         self._vault = vault
         self._provider = provider
-        self._keys: dict[tuple[Purpose, str], bytes] = {}
+        self._keys: dict[tuple[Purpose, str, int], bytes] = {}
         self._signers: dict[Purpose, Signer] = {}
 
     @property
@@ -112,14 +112,34 @@ class Keychain:
             elif row.destroyed is not None:
                 raise ConflictError("A dataset of that name was destroyed. Seal the data under another name.")
 
-    def dataset_key(self, name: str) -> bytes:
-        """Return the 32-byte key-encryption key of a dataset.
+    def dataset_key(self, name: str, generation: int = 1) -> bytes:
+        """Return the 32-byte key-encryption key of a dataset; there is only ever the newest generation of it.
 
         Raises:
             LockedError: the vault is locked.
-            IntegrityError: there is none, it was destroyed, or it does not open.
+            IntegrityError: there is none, it was destroyed, it is of another generation, or it does not open.
         """
-        return self._open(Purpose.DATASET, name)
+        return self._open(Purpose.DATASET, name, generation)
+
+    def fresh_dataset_key(self, name: str, generation: int) -> tuple[bytes, bytes]:
+        """Return a new key for a dataset, in clear and as `replace_dataset` keeps it.
+
+        Raises:
+            LockedError: the vault is locked.
+        """
+        key = secrets.token_bytes(32)
+        return key, self._held().wrap(key, self._context(Purpose.DATASET, name, generation)).encode()
+
+    def replace_dataset(self, connection: Connection, name: str, wrapped: bytes) -> None:
+        """Put a fresh key in the place of a dataset's, inside the caller's transaction; with its end the old is gone.
+
+        Raises:
+            ConflictError: the dataset has no key.
+        """
+        alive = (KEYS.c.purpose == Purpose.DATASET.value, KEYS.c.name == name, KEYS.c.destroyed.is_(None))
+        if connection.execute(update(KEYS).where(*alive).values(wrapped=wrapped)).rowcount != 1:
+            raise ConflictError("The dataset was destroyed. Nothing was changed.")
+        self._forget(name)
 
     def signer(self, purpose: Purpose) -> KeptSigner:
         """Return the signer of manifests, log or policies; works on a locked vault until it has to sign."""
@@ -170,7 +190,7 @@ class Keychain:
         Returns whether the store's old content is overwritten already: a reader in another process can put that off,
         and then the next call does it. Other processes that hold the key keep it until they lock or end.
         """
-        self._keys.pop((Purpose.DATASET, name), None)
+        self._forget(name)
         with transaction(self._engine, Family.KEYS) as connection:
             connection.execute(
                 update(KEYS)
@@ -190,20 +210,28 @@ class Keychain:
         except DuplicateKey:
             raise ConflictError("This database holds the keys of a vault already. Nothing was changed.") from None
 
-    def _open(self, purpose: Purpose, name: str) -> bytes:
-        provider = self._held()
-        if (purpose, name) not in self._keys:
-            with self._engine.connect() as connection:
-                stored = connection.execute(
-                    select(KEYS.c.wrapped).where(KEYS.c.purpose == purpose.value, KEYS.c.name == name)
-                ).scalar()
-            if stored is None:
-                raise IntegrityError(detail=f"there is no key {purpose}/{name}")
-            self._keys[purpose, name] = provider.unwrap(Wrapped.decode(stored), self._context(purpose, name))
-        return self._keys[purpose, name]
+    def _forget(self, name: str) -> None:
+        self._keys = {of: key for of, key in self._keys.items() if of[:2] != (Purpose.DATASET, name)}
 
-    def _context(self, purpose: Purpose, name: str) -> Context:
-        return Context(vault=self._vault, purpose=purpose.value, name=name)
+    def _open(self, purpose: Purpose, name: str, generation: int = 1) -> bytes:
+        provider = self._held()
+        known = self._keys.get((purpose, name, generation))
+        if known is not None:
+            return known
+        with self._engine.connect() as connection:
+            stored = connection.execute(
+                select(KEYS.c.wrapped).where(KEYS.c.purpose == purpose.value, KEYS.c.name == name)
+            ).scalar()
+        if stored is None:
+            raise IntegrityError(detail=f"there is no key {purpose}/{name}")
+        opened = provider.unwrap(Wrapped.decode(stored), self._context(purpose, name, generation))
+        if purpose is Purpose.DATASET:
+            self._forget(name)  # an older generation is not kept longer than it is needed
+        self._keys[purpose, name, generation] = opened
+        return opened
+
+    def _context(self, purpose: Purpose, name: str, generation: int = 1) -> Context:
+        return Context(vault=self._vault, purpose=purpose.value, name=name, version=generation)
 
     def _held(self) -> KeyProvider:
         if self._provider is None:

@@ -23,6 +23,7 @@ from jupyter_secure.protocol.errors import IntegrityError, RefusedError
 
 from . import manifest
 from .footer import open_part
+from .key_sheets import KeySheets
 from .manifest import Signed
 
 _T = SEALED_VERSIONS.c
@@ -31,6 +32,9 @@ _DESTROYED = and_(KEYS.c.purpose == "dataset", KEYS.c.destroyed.is_not(None))
 
 class Catalog:
     """The sealed datasets of one vault.
+
+    Attributes:
+        sheets: the data keys of every version, as they are wrapped now.
 
     Args:
         datasets: the folder that holds them.
@@ -42,6 +46,7 @@ class Catalog:
         self.datasets = datasets
         self.engine = engine
         self.vault = vault
+        self.sheets = KeySheets(engine, verifier)
         self._verifier = verifier
         self._verified: dict[tuple[str, int], tuple[tuple[int, int, int], Signed]] = {}
 
@@ -59,10 +64,15 @@ class Catalog:
             return {row.name: row.destroyed for row in found}
 
     def versions(self, name: str) -> tuple[int, ...]:
-        """Return the versions of a dataset, oldest first; empty if there is none of that name."""
+        """Return every version of a dataset that ever was, oldest first; empty if there is none of that name."""
         with self.engine.connect() as connection:
             found = connection.execute(select(_T.version).where(_T.dataset == name).order_by(_T.version)).scalars()
             return tuple(found)
+
+    def readable(self, name: str) -> tuple[int, ...]:
+        """Return the versions of a dataset that are not erased, oldest first."""
+        erased = self.sheets.erased(name)
+        return tuple(version for version in self.versions(name) if version not in erased)
 
     def latest(self, name: str) -> DatasetVersion:
         """Return the newest version.

@@ -1,8 +1,8 @@
 """Verifying everything that is sealed, part by part, and saying what is wrong with which.
 
 A locked vault can be verified too: signatures, remembered versions, the chain of parents, and size, footer and SHA-256
-of every file, which finds any change. An unlocked one is in addition decrypted to the last row, with the keys of the
-manifest compared to those in the files. Findings name parts, never values.
+of every file, which finds any change. An unlocked one is in addition decrypted to the last row, with the keys that
+the manifest or its key sheet has. Findings name parts, never values.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from msgspec import structs
 
 from jupyter_secure.broker.keys.keychain import Keychain
 from jupyter_secure.protocol.errors import IntegrityError
 from jupyter_secure.protocol.noun import Noun
 
-from . import data_keys
 from .catalog import Catalog
-from .data_keys import PartCipher, Place
+from .data_keys import GivenKeys, decryption
 from .footer import file_digest, footer_digest, open_part
-from .manifest import FILE, Manifest, Part
+from .manifest import FILE, Manifest, Part, Signed
+from .reader import data_keys_of
 
 BATCH = 1 << 16
 
@@ -68,11 +67,16 @@ def check(catalog: Catalog, keychain: Keychain, name: str, version: int) -> Repo
         return Report(dataset=name, version=version, digest="", rows=0, decrypted=False, findings=(finding,))
     folder = catalog.folder(name, version)
     findings = _strangers(folder, signed.manifest)
-    for part in signed.manifest.parts:
+    keys: list[GivenKeys | None] = [None] * len(signed.manifest.parts)
+    try:
+        keys = _all_keys(catalog, keychain, signed)
+    except IntegrityError as error:
+        findings.append(Finding(part="", sentence=f"Its keys are not the ones that were sealed ({error.detail})."))
+    for part, given in zip(signed.manifest.parts, keys, strict=True):
         try:
             _check_file(folder / part.file, part)
-            if not keychain.locked:
-                _decrypt(folder / part.file, signed.manifest, part, keychain.dataset_key(name))
+            if given is not None:
+                _decrypt(folder / part.file, part, given)
         except IntegrityError as error:
             findings.append(Finding(part=part.file, sentence=f"It is not what was sealed ({error.detail})."))
     return Report(
@@ -88,7 +92,7 @@ def check(catalog: Catalog, keychain: Keychain, name: str, version: int) -> Repo
 def check_all(catalog: Catalog, keychain: Keychain, name: str | None = None) -> tuple[Report, ...]:
     """Verify every version of one dataset or of all."""
     names = catalog.names() if name is None else (name,)
-    return tuple(check(catalog, keychain, it, version) for it in names for version in catalog.versions(it))
+    return tuple(check(catalog, keychain, it, version) for it in names for version in catalog.readable(it))
 
 
 def _check_parent(catalog: Catalog, manifest: Manifest) -> None:
@@ -116,21 +120,19 @@ def _check_file(path: Path, part: Part) -> None:
         os.close(fd)
 
 
-def _decrypt(path: Path, manifest: Manifest, part: Part, kek: bytes) -> None:
+def _all_keys(catalog: Catalog, keychain: Keychain, signed: Signed) -> list[GivenKeys | None]:
+    if keychain.locked:
+        return [None for _ in catalog.sheets.keys(signed)[1]]  # its signature is checked all the same
+    names = tuple(column.name for column in signed.manifest.columns)
+    return [GivenKeys(*keys) for keys in data_keys_of(catalog, keychain, signed, names)]
+
+
+def _decrypt(path: Path, part: Part, keys: GivenKeys) -> None:
     # Arrow only sees files whose digest is the sealed one, because it may abort the process on a forged one.
-    names = tuple(column.name for column in manifest.columns)
-    cipher = PartCipher(kek, manifest.dataset, manifest.version, names)
     try:
-        with pq.ParquetFile(path, decryption_properties=cipher.decryption(), pre_buffer=False) as file:
+        with pq.ParquetFile(path, decryption_properties=decryption(keys), pre_buffer=False) as file:
             rows = sum(batch.num_rows for batch in file.iter_batches(BATCH))
     except (pa.ArrowException, OSError):
-        raise IntegrityError(detail="it does not decrypt") from None
-    footer_key, column_keys = cipher.captured()
-    place = Place(dataset=manifest.dataset, version=manifest.version, part=part.file, column=None)
-    if data_keys.unwrap(kek, part.footer_key, place) != footer_key:
-        raise IntegrityError(detail="the manifest has another footer key")
-    for name, key in column_keys.items():
-        if data_keys.unwrap(kek, part.column_keys[name], structs.replace(place, column=name)) != key:
-            raise IntegrityError(detail="the manifest has another column key")
+        raise IntegrityError(detail="it does not decrypt with the keys it was sealed with") from None
     if rows != part.rows:
         raise IntegrityError(detail="another number of rows")

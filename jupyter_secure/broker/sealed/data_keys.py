@@ -90,6 +90,24 @@ class ColumnKeys(pe.KmsClient):  # type: ignore[misc]  # Arrow comes without typ
         return self._memo[asked]
 
 
+class GivenKeys(pe.KmsClient):  # type: ignore[misc]  # Arrow comes without types
+    """A KMS client that knows the data keys themselves, whoever wrapped them for the file."""
+
+    def __init__(self, footer: bytes, columns: dict[str, bytes]) -> None:
+        super().__init__()
+        self._keys = {"footer": footer} | {f"column/{name}": key for name, key in columns.items()}
+
+    def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
+        """Return the key of that column; the dataset and version of the name are those the part was written for."""
+        del wrapped_key
+        return self._keys[master_key_identifier.split("/", 2)[2]]
+
+
+def decryption(client: pe.KmsClient) -> Any:
+    """Return properties for a Parquet reader that asks this client."""
+    return pe.CryptoFactory(lambda _: client).file_decryption_properties(pe.KmsConnectionConfig())
+
+
 class PartCipher:
     """The encryption of one part.
 
@@ -115,10 +133,6 @@ class PartCipher:
             data_key_length_bits=8 * KEY,
         )
         return self._factory.file_encryption_properties(self._connection, configuration)
-
-    def decryption(self) -> Any:
-        """Return properties for a Parquet reader with the keys of every column."""
-        return self._factory.file_decryption_properties(self._connection)
 
     def captured(self) -> tuple[bytes, dict[str, bytes]]:
         """Return the footer's key and each column's key, as far as they have been seen.

@@ -14,13 +14,14 @@ from pathlib import Path
 from jupyter_secure.broker import plaintext
 from jupyter_secure.broker.keys.keychain import Keychain
 from jupyter_secure.protocol.dataset import DatasetVersion
-from jupyter_secure.protocol.errors import RefusedError
+from jupyter_secure.protocol.errors import IntegrityError, RefusedError
 
 from . import data_keys
 from .catalog import Catalog
 from .data_keys import Place
 from .footer import check_pin
-from .manifest import Part
+from .key_sheets import PartKeys
+from .manifest import Part, Signed
 
 
 @dataclass(frozen=True)
@@ -84,23 +85,47 @@ def open_version(
     for part in signed.manifest.parts:
         check_pin(folder / part.file, part.size, part.footer_sha256)
     # (4) Keys leave here, of these columns alone.
-    kek = keychain.dataset_key(name)
-    parts = tuple(
-        _open_part(kek, folder, name, signed.manifest.version, part, wanted) for part in signed.manifest.parts
-    )
+    keys = data_keys_of(catalog, keychain, signed, wanted)
+    parts = tuple(_open_part(folder, part, *of_part) for part, of_part in zip(signed.manifest.parts, keys, strict=True))
     return OpenedDataset(version=signed.described(), columns=wanted, parts=parts)
 
 
-def _open_part(kek: bytes, folder: Path, name: str, version: int, part: Part, wanted: tuple[str, ...]) -> OpenedPart:
-    def unwrap(wrapped: str, column: str | None) -> bytes:
-        return data_keys.unwrap(kek, wrapped, Place(dataset=name, version=version, part=part.file, column=column))
+def data_keys_of(
+    catalog: Catalog, keychain: Keychain, signed: Signed, columns: Iterable[str]
+) -> tuple[tuple[bytes, dict[str, bytes]], ...]:
+    """Return for each part of a version the footer's key and those of the columns; raises as `open_version`."""
+    generation, sheet = catalog.sheets.keys(signed)
+    try:
+        kek = keychain.dataset_key(signed.manifest.dataset, generation)
+    except IntegrityError:
+        # A rotation may have come between the two; if none did, it is what it says.
+        if catalog.sheets.generation(signed.manifest.dataset) == generation:
+            raise
+        return data_keys_of(catalog, keychain, signed, columns)
+    wanted = tuple(columns)
+    return tuple(
+        _unwrapped(kek, signed, part, keys, wanted) for part, keys in zip(signed.manifest.parts, sheet, strict=True)
+    )
 
+
+def _unwrapped(
+    kek: bytes, signed: Signed, part: Part, keys: PartKeys, columns: tuple[str, ...]
+) -> tuple[bytes, dict[str, bytes]]:
+    def unwrap(wrapped: str, column: str | None) -> bytes:
+        it = signed.manifest
+        place = Place(dataset=it.dataset, version=it.version, part=part.file, column=column)
+        return data_keys.unwrap(kek, wrapped, place)
+
+    return unwrap(keys.footer_key, None), {column: unwrap(keys.column_keys[column], column) for column in columns}
+
+
+def _open_part(folder: Path, part: Part, footer_key: bytes, column_keys: dict[str, bytes]) -> OpenedPart:
     return OpenedPart(
         path=folder / part.file,
         size=part.size,
         footer_sha256=part.footer_sha256,
         rows=part.rows,
         row_groups=part.row_groups,
-        footer_key=unwrap(part.footer_key, None),
-        column_keys={column: unwrap(part.column_keys[column], column) for column in wanted},
+        footer_key=footer_key,
+        column_keys=column_keys,
     )

@@ -62,7 +62,7 @@ def seal(
     """
     _check_request(name, source.schema, tags)
     # (1) One at a time, so that the version number taken here is still the next one in step 4.
-    with _alone(catalog.datasets):
+    with alone(catalog.datasets):
         keychain.ensure_dataset(name, now)
         hidden = catalog.datasets / f"{HIDDEN}{secrets.token_hex(8)}"
         hidden.mkdir(mode=0o700)
@@ -91,7 +91,8 @@ def _write(
 ) -> tuple[bytes, Signed]:
     version, parent = catalog.next_version(name)
     schema = sealed_schema(source.schema)
-    parts = PartWriter(hidden, keychain.dataset_key(name), name, version, schema).write(source.batches())
+    key = keychain.dataset_key(name, catalog.sheets.generation(name))
+    parts = PartWriter(hidden, key, name, version, schema).write(source.batches())
     content = Manifest(
         vault=catalog.vault,
         dataset=name,
@@ -137,13 +138,20 @@ def _commit(catalog: Catalog, hidden: Path, signed: Signed, envelope: bytes) -> 
 
 
 @contextlib.contextmanager
-def _alone(datasets: Path) -> Iterator[None]:
+def alone(datasets: Path) -> Iterator[None]:
+    """Keep every other process from sealing and from rotating keys, and clear what an interrupted seal left.
+
+    Raises:
+        ConflictError: one is at it.
+    """
     fd = os.open(datasets / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConflictError("Another dataset is being sealed. Wait for it to finish, then try again.") from None
+            raise ConflictError(
+                "Another dataset is being sealed, or its keys rotated. Wait for it to finish, then try again."
+            ) from None
         for leftover in datasets.glob(f"{HIDDEN}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield

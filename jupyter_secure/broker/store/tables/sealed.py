@@ -19,3 +19,14 @@ SEALED_VERSIONS = Table(
     Column("sealed_at", BigInteger, nullable=False),
     info=runtime(APPEND),
 )
+# The data keys of a version under a later key of its dataset. `envelope` is a signed key sheet (DSSE), or null where
+# that key was never given the version's data keys: such a version is erased.
+KEY_SHEETS = Table(
+    "key_sheets",
+    METADATA,
+    Column("dataset", String(63), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("envelope", LargeBinary, nullable=True),
+    info=runtime(APPEND),
+)
