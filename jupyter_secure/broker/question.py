@@ -8,6 +8,7 @@
  (4) unwrap the keys of only the columns that the question looks at
  (5) a worker computes exact sums and adds the noise
  (5a) keep the answer in the ledger, so that the same question never gets a second draw
+ (5b) wait for the next mark of a fixed grid of times, also after a failure
  (6) seal the answer to the kernel's key and hand it over; (7) record the outcome
 Nothing is refunded when a step after (3a) fails: a refund would itself be an answer.
 """
@@ -28,6 +29,7 @@ from jupyter_secure.broker.gate import Deliver, Gate, to_the_end
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
+from jupyter_secure.broker.pace import Pace
 from jupyter_secure.broker.policy.rules import Budget
 from jupyter_secure.broker.ruling import Ruling, outcome
 from jupyter_secure.broker.views.delivery import seal_table
@@ -80,6 +82,7 @@ class Questions:
         """
         if caller.grant is None or not caller.public_key:
             raise InvalidRequestError("This kernel has not introduced itself. Restart it and run the cell again.")
+        pace = Pace()
         question = read_asked(wish.question)
         columns = tuple(sorted(columns_of(question))) or None
         load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns, purpose=wish.purpose)
@@ -90,8 +93,11 @@ class Questions:
             if wish.preview:
                 await deliver(await self._preview(caller, ruling, priced), None)
             else:
-                async with self._gate.turns[caller.principal.name]:
-                    result, cost = await self._answer(caller, ruling, priced)
+                try:
+                    async with self._gate.turns[caller.principal.name]:
+                        result, cost = await self._answer(caller, ruling, priced)
+                finally:
+                    await pace.mark()  # (5b)
                 await self._gate.require_still(caller, load, ruling)
                 await self._hand_over(caller, ruling, priced, result, cost, deliver)
         except BaseException as error:

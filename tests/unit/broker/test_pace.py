@@ -1,0 +1,39 @@
+"""Answers leave on a grid of times."""
+
+import pytest
+
+from jupyter_secure.broker.pace import FIRST_MARK, Pace, next_mark
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "mark"),
+    [(0, 0.02), (0.001, 0.02), (0.02, 0.02), (0.0201, 0.04), (0.05, 0.08), (0.081, 0.16), (5, 5.12)],
+)
+def test_the_next_mark(elapsed, mark):
+    assert next_mark(elapsed) == pytest.approx(mark)
+
+
+class Clock:
+    """A clock whose sleepers wake a little early, as real timers do."""
+
+    def __init__(self):
+        self.now, self.slept = 100.0, []
+
+    def __call__(self):
+        return self.now
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds - min(seconds / 2, 1e-4)
+
+
+@pytest.mark.parametrize("took", [0.0, 0.0003, 0.0199, 0.033, 0.9])
+async def test_nothing_leaves_before_a_mark_and_what_took_about_as_long_leaves_at_the_same(took):
+    clock = Clock()
+    pace = Pace(clock, clock.sleep)
+    clock.now += took
+    await pace.mark()
+    left = clock.now - 100
+    assert left == pytest.approx(next_mark(took), abs=1e-3)
+    assert left >= next_mark(took) - 1e-9
+    assert left >= FIRST_MARK - 1e-9
