@@ -31,20 +31,19 @@ from jupyter_secure.broker.keys.provider import KeyProvider, open_provider
 from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.sealed import writer
 from jupyter_secure.broker.sealed.catalog import Catalog
-from jupyter_secure.broker.sealed.rotate import rotate
+from jupyter_secure.broker.sealed.contents import Content, Fresh
 from jupyter_secure.broker.sealed.source import Source
 from jupyter_secure.broker.store import database, postgres
 from jupyter_secure.broker.store.folder import VaultFolder
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
 from jupyter_secure.protocol.errors import (
+    ConflictError,
     InstallationError,
     IntegrityError,
     InvalidRequestError,
-    RefusedError,
     SecureError,
     UnlockError,
 )
-from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
 FORMAT = "jupyter-secure-vault-v1"
@@ -54,35 +53,6 @@ Clock = Callable[[], int]
 def wall_clock() -> int:
     """Return milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-class Shredded(Noun):
-    """That a dataset was destroyed.
-
-    Attributes:
-        entry: number of the entry of the log under which it was done.
-        scrubbed: the store's old content is overwritten already; else a reader put that off until the next time.
-    """
-
-    dataset: str
-    versions: tuple[int, ...]
-    destroyed_at: int
-    entry: int
-    scrubbed: bool
-
-
-class Rotated(Noun):
-    """That a dataset has a new key.
-
-    Attributes:
-        generation: of the key; the first is 1.
-        entry, scrubbed: as in `Shredded`, of the old key.
-    """
-
-    dataset: str
-    generation: int
-    entry: int
-    scrubbed: bool
 
 
 class Vault:
@@ -195,21 +165,47 @@ class Vault:
             raise
 
     def seal(
-        self, source: Source, name: str, tags: Mapping[str, Tag | None], personal: Personal | None = None
+        self,
+        source: Source,
+        name: str,
+        tags: Mapping[str, Tag | None],
+        personal: Personal | None = None,
+        expected: int | None = None,
     ) -> DatasetVersion:
         """Seal a source as the next version; the intent is logged before it counts, the outcome after.
+
+        If `expected` is given, the version has that number or nothing is sealed.
 
         Raises:
             LockedError, InputFileError, InvalidRequestError, ConflictError, AuditUnavailableError: nothing was sealed.
         """
+        return self.seal_content(Fresh(source), name, tags, personal, expected)
+
+    def seal_content(
+        self,
+        content: Content,
+        name: str,
+        tags: Mapping[str, Tag | None],
+        personal: Personal | None = None,
+        expected: int | None = None,
+    ) -> DatasetVersion:
+        """Seal what a new version is made of; as `seal`, which see."""
+        _check_next(1 + max(self.catalog.versions(name), default=0), expected)
         intents: list[int] = []
 
         def record(version: DatasetVersion) -> None:
+            _check_next(version.version, expected)  # again, because another may have been sealed meanwhile
             intents.append(self.audit.append(self._sealed(version, "permitted"), personal))
 
         try:
             version = writer.seal(
-                self.catalog, self.keychain, source, name=name, tags=tags, now=self.now(), record=record
+                self.catalog,
+                self.keychain,
+                content,
+                name=name,
+                tags=tags,
+                now=self.now(),
+                record=record,
             )
         except SecureError as error:
             if intents:
@@ -217,40 +213,6 @@ class Vault:
             raise
         self.audit.append(structs.replace(self._sealed(version, "done"), reference=intents[0]), personal)
         return version
-
-    def shred(self, name: str, personal: Personal | None = None) -> Shredded:
-        """Destroy the key of a dataset, for every version, and remove its encrypted files; nothing brings it back.
-
-        Manifests stay, so that what the log says of the dataset can still be verified. Called again it completes what
-        was cut short: files that are still there, and old content of the store that a reader kept from being
-        overwritten.
-
-        Raises:
-            RefusedError: there is no dataset of that name.
-            AuditUnavailableError: the log cannot be written; nothing was destroyed.
-        """
-        versions = self.catalog.versions(name)
-        if not versions:
-            raise RefusedError(detail="the store knows no such dataset")
-        with self.recorded(Kind.DATASET_SHREDDED, personal, dataset=name) as entry:
-            scrubbed = self.keychain.destroy_dataset(name, self.now())
-            for version in versions:
-                for part in self.catalog.folder(name, version).glob("part-*.parquet"):
-                    part.unlink(missing_ok=True)
-        at = self.catalog.destroyed()[name]
-        return Shredded(dataset=name, versions=versions, destroyed_at=at, entry=entry, scrubbed=scrubbed)
-
-    def rotate(self, name: str, personal: Personal | None = None) -> Rotated:
-        """Give a dataset a new key and destroy the old one; files, digests and whoever reads are not touched.
-
-        Raises:
-            RefusedError, IntegrityError, ConflictError, LockedError, AuditUnavailableError: nothing was changed.
-        """
-        if name not in self.catalog.names():
-            raise RefusedError(detail="the store knows no such dataset")
-        with self.recorded(Kind.KEYS_ROTATED, personal, dataset=name) as entry:
-            generation, scrubbed = rotate(self.catalog, self.keychain, name)
-        return Rotated(dataset=name, generation=generation, entry=entry, scrubbed=scrubbed)
 
     def change_passphrase(self, old: str, new: str, personal: Personal | None = None) -> None:
         """Put the root key under another passphrase; no other key changes, and whoever is unlocked stays so.
@@ -325,6 +287,11 @@ class Vault:
         for purpose in SIGNING:
             if self.keychain.signer(purpose).public != self._public[purpose]:
                 raise IntegrityError(detail=f"vault.json has another {_field(purpose)}")
+
+
+def _check_next(following: int, expected: int | None) -> None:
+    if expected not in {None, following}:
+        raise ConflictError(f"This would be version {following} of the dataset, not {expected}. Nothing was sealed.")
 
 
 def _field(purpose: Purpose) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from jupyter_secure.broker.keeping import rotate_keys
 from jupyter_secure.broker.keys import keyring
 from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError, RefusedError
 
@@ -45,7 +46,7 @@ def run_rotate(args: argparse.Namespace) -> int:
         known = vault.catalog.names()
         if args.name is not None and args.name not in known:
             raise RefusedError("There is no sealed dataset of that name. `jupyter secure datasets` lists them.")
-        done = [vault.rotate(name, acting_person()) for name in (known if args.all else (args.name,))]
+        done = [rotate_keys(vault, name, acting_person()) for name in (known if args.all else (args.name,))]
     if args.json:
         print(msgspec.json.encode(done).decode())
         return 0

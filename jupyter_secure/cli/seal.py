@@ -1,8 +1,10 @@
 """`jupyter secure seal`: encrypt a table, with tags that a person has confirmed.
 
 Steps: read the file, suggest a tag for every column that got none with `--tag`, let the person confirm, unlock, seal,
-print what the policy needs. Nothing is tagged silently: `--yes` accepts the suggestions and says so; without a terminal
-and without `--yes` only `--tag` counts. A column that ends without a tag is sealed, denied, and named.
+print what the policy needs. With `--append` the rows come after those of the newest version, whose tags stay; nothing
+that is sealed already is written again. Nothing is tagged silently: `--yes` accepts the suggestions and says so;
+without a terminal and without `--yes` only `--tag` counts. A column that ends without a tag is sealed, denied, and
+named.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from jupyter_secure.broker.keeping import append, columns_of
 from jupyter_secure.broker.sealed.source import Source, open_source, sample
 from jupyter_secure.broker.sealed.tags import Suggestion, suggest
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
-from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 
 from . import tables
 from .asking import confirm, interactive
@@ -28,24 +31,44 @@ CHOICES = ", ".join(tag.value for tag in Tag)
 
 def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `seal`."""
-    parser = subparsers.add_parser("seal", parents=[common], help="encrypt a CSV or Parquet file into the vault")
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser = subparsers.add_parser("seal", parents=[common], help="encrypt a table into the vault")
+    parser.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet, or a folder of Parquet files")
     parser.add_argument("--name", required=True, help="the dataset's name")
     parser.add_argument(
         "--tag", action="append", default=[], metavar="COLUMN=TAG", help=f"tag a column: {CHOICES}, or none"
+    )
+    parser.add_argument("--append", action="store_true", help="add the rows to those of the newest version")
+    parser.add_argument(
+        "--version", type=int, metavar="NUMBER", help="seal nothing unless this is the number of the new version"
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Seal one file as the next version of a dataset."""
+    """Seal one file or folder as the next version of a dataset."""
+    if args.append:
+        return _append(args)
     # A vault that is not there, or cannot be entered, is said before anybody confirms thirty columns.
     open_vault(args, unlock=False).close()
     source = open_source(args.file)
     given = parse_tags(args.tag, source.schema.names)
     tags, how = _confirmed(args, source, given)
     with open_vault(args) as vault:
-        version = vault.seal(source, args.name, tags, acting_person())
+        version = vault.seal(source, args.name, tags, acting_person(), args.version)
+    return _tell(args, version, how)
+
+
+def _append(args: argparse.Namespace) -> int:
+    with open_vault(args) as vault:
+        if args.name not in vault.catalog.names():
+            raise RefusedError("There is no sealed dataset of that name to add to. Leave --append away.")
+        source = open_source(args.file, columns_of(vault, args.name))
+        tags = parse_tags(args.tag, source.schema.names)
+        version = append(vault, source, args.name, tags, acting_person(), args.version)
+    return _tell(args, version, "The tags of the version before count, but where --tag gave another.")
+
+
+def _tell(args: argparse.Namespace, version: DatasetVersion, how: str) -> int:
     if args.json:
         print(json.dumps(_summary(version, how)))
     else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from jupyter_secure.broker.keeping import shred
 from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 
 from .asking import interactive
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             raise RefusedError("There is no sealed dataset of that name. `jupyter secure datasets` lists them.")
         if not args.yes:
             _typed_again(args)
-        gone = vault.shred(args.name, acting_person())
+        gone = shred(vault, args.name, acting_person())
     if args.json:
         print(msgspec.json.encode(gone).decode())
         return 0

@@ -14,6 +14,7 @@ from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.sealed import reader, writer
 from jupyter_secure.broker.sealed.catalog import Catalog
 from jupyter_secure.broker.sealed.columns import sealed_schema
+from jupyter_secure.broker.sealed.contents import Fresh
 from jupyter_secure.broker.sealed.reader import OpenedDataset
 from jupyter_secure.broker.store import database
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
@@ -71,7 +72,7 @@ class SealedData:
         return writer.seal(
             self.catalog,
             self.keychain,
-            TableSource(table),
+            Fresh(TableSource(table)),
             name=name,
             tags=tags or {},
             now=1_700_000_000_000,

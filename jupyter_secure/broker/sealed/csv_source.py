@@ -33,15 +33,19 @@ EXACT_DIGITS = r"^[-+]?[0-9]{16,}$"
 class CsvSource:
     """A CSV file.
 
+    Args:
+        expected: columns whose values must have these types; by default each type is the narrowest that fits.
+
     Raises:
-        InputFileError: a row is broken, or the header is unusable.
+        InputFileError: a row is broken, the header is unusable, or a value does not have the type expected.
     """
 
-    def __init__(self, path: Path, delimiter: str = ",") -> None:
+    def __init__(self, path: Path, delimiter: str = ",", expected: pa.Schema | None = None) -> None:
         self._path = path
         self._delimiter = delimiter
         self._names = self._check_rows()
-        self._schema = self._narrow()
+        known = {field.name: field.type for field in expected or ()}
+        self._schema = self._narrow({name: [known[name]] for name in self._names if name in known})
 
     @property
     def schema(self) -> pa.Schema:
@@ -54,14 +58,20 @@ class CsvSource:
             columns = [_convert(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
             yield pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
-    def _narrow(self) -> pa.Schema:
-        left = {name: list(CANDIDATES) for name in self._names}
+    def _narrow(self, known: dict[str, list[pa.DataType]]) -> pa.Schema:
+        left = {name: known.get(name) or list(CANDIDATES) for name in self._names}
         filled = dict.fromkeys(self._names, False)
         for batch in self._texts():
             for name, column in zip(self._names, batch.columns, strict=True):
                 present = _without_missing(column).drop_null()
                 left[name] = [kind for kind in left[name] if _fits(present, kind)]
                 filled[name] = filled[name] or len(present) > 0
+        for name, kinds in known.items():
+            if left[name] != kinds:
+                raise InputFileError(
+                    f"Column `{name}` has a value that is no `{kinds[0]}`, as the dataset has it. Nothing was sealed."
+                )
+            filled[name] = True
         return pa.schema(
             [(name, left[name][0] if left[name] and filled[name] else pa.string()) for name in self._names]
         )
@@ -120,7 +130,7 @@ def _fits(present: Any, kind: pa.DataType) -> bool:
             return False
     try:
         present.cast(kind)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return True
 

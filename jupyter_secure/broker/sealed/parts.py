@@ -1,4 +1,4 @@
-"""Writing the parts of a version into a fresh folder.
+"""Writing the parts of a version into a fresh folder, or taking them over from the version before.
 
 Steps for each part: take rows until it is full, write row groups under keys that Arrow makes for this part alone,
 fsync, read back size and digests, wrap the captured keys for the manifest. At most one row group is held in memory.
@@ -7,6 +7,7 @@ fsync, read back size and digests, wrap the captured keys for the manifest. At m
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from msgspec import structs
 
 from . import data_keys
 from .data_keys import PartCipher, Place
@@ -29,6 +31,9 @@ COMPRESSION = "lz4"  # LZ4_RAW: text is read in two thirds of the time that snap
 class PartWriter:
     """Writes part after part.
 
+    Attributes:
+        parts: what there is so far.
+
     Args:
         folder: an existing private folder.
         kek: the dataset's key.
@@ -40,14 +45,30 @@ class PartWriter:
         self._dataset = dataset
         self._version = version
         self._schema = schema
+        self.parts: list[Part] = []
 
-    def write(self, batches: Iterator[Any]) -> tuple[Part, ...]:
+    def keep(self, path: Path, part: Part, footer_key: bytes, column_keys: dict[str, bytes]) -> None:
+        """Take over a part of another version: the same file, and its data keys wrapped for the new place."""
+        file = self._next()
+        try:
+            os.link(path, self._folder / file, follow_symlinks=False)
+        except OSError:  # a file system without second names
+            shutil.copyfile(path, self._create(file), follow_symlinks=False)
+        self.parts.append(
+            structs.replace(
+                part,
+                file=file,
+                footer_key=self._wrap(footer_key, file, None),
+                column_keys={name: self._wrap(key, file, name) for name, key in column_keys.items()},
+            )
+        )
+
+    def write(self, batches: Iterator[Any]) -> None:
         """Write all rows; an empty table still gives one part, so that its schema is sealed too."""
         groups = row_groups(batches, self._schema)
-        parts: list[Part] = []
         following = next(groups, None)
-        while following is not None or not parts:
-            file = f"part-{len(parts):05}.parquet"
+        while following is not None or not self.parts:
+            file = self._next()
             cipher = PartCipher(self._kek, self._dataset, self._version, tuple(self._schema.names))
             path = self._create(file)
             written: list[int] = []
@@ -58,8 +79,10 @@ class PartWriter:
                     out.write_table(following, row_group_size=GROUP_ROWS)
                     written.append(following.num_rows)
                     following = next(groups, None)
-            parts.append(self._describe(path, cipher, written))
-        return tuple(parts)
+            self.parts.append(self._describe(path, cipher, written))
+
+    def _next(self) -> str:
+        return f"part-{len(self.parts):05}.parquet"
 
     def _create(self, file: str) -> Path:
         # Made here first, because Arrow would make it readable by others where the umask says so.

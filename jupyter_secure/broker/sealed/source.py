@@ -37,13 +37,19 @@ class Source(Protocol):
         """
 
 
-def open_source(path: str | os.PathLike[str]) -> Source:
-    """Return the source for a file, chosen by its content, then by its name.
+def open_source(path: str | os.PathLike[str], expected: pa.Schema | None = None) -> Source:
+    """Return the source for a folder of Parquet files, or for a file, chosen by its content, then by its name.
+
+    Where the file says nothing of types, its columns get those of `expected`.
 
     Raises:
         InputFileError: it cannot be read, or is of no known kind.
     """
     file = Path(path)
+    if file.is_dir():
+        from .folder_source import FolderSource
+
+        return FolderSource(file)
     try:
         with file.open("rb") as opened:
             start = opened.read(4)
@@ -54,7 +60,7 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
         from .csv_source import CsvSource
 
-        return CsvSource(file, "\t" if file.suffix.lower() == ".tsv" else ",")
+        return CsvSource(file, "\t" if file.suffix.lower() == ".tsv" else ",", expected)
     raise InputFileError(f"`{file.name}` is neither a CSV (.csv, .tsv) nor a plain Parquet file. Nothing was sealed.")
 
 
@@ -93,14 +99,16 @@ class ParquetSource:
                     row += batch.num_rows
             except (pa.ArrowException, OSError):
                 raise InputFileError(
-                    f"The file is damaged or encrypted after row {row:,}. Nothing was sealed."
+                    f"`{self._path.name}` is damaged or encrypted after row {row:,}. Nothing was sealed."
                 ) from None
 
     def _open(self) -> Any:
         try:
             return pq.ParquetFile(self._path)
         except (pa.ArrowException, OSError):
-            raise InputFileError("The file is damaged, encrypted or no Parquet file. Nothing was sealed.") from None
+            raise InputFileError(
+                f"`{self._path.name}` is damaged, encrypted or no Parquet file. Nothing was sealed."
+            ) from None
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

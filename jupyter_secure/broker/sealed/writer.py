@@ -29,10 +29,9 @@ from jupyter_secure.protocol.noun import DatasetName
 
 from . import manifest
 from .catalog import Catalog
-from .columns import sealed_schema
+from .contents import Content
 from .manifest import Manifest, Signed
 from .parts import PartWriter
-from .source import Source
 
 HIDDEN = ".sealing-"
 _UNWRITABLE = "The data could not be written to the vault (is the disk full?). Nothing was sealed."
@@ -42,14 +41,14 @@ Record = Callable[[DatasetVersion], None]
 def seal(
     catalog: Catalog,
     keychain: Keychain,
-    source: Source,
+    content: Content,
     *,
     name: str,
     tags: Mapping[str, Tag | None],
     now: int,
     record: Record = lambda _: None,
 ) -> DatasetVersion:
-    """Seal a source as the next version of a dataset.
+    """Seal a content as the next version of a dataset.
 
     `tags` is what the steward confirmed: a column that is not in it, or is None, will be denied. `now` is milliseconds
     since 1970. `record` is called once all is on disk and before the version counts; if it raises, nothing was sealed.
@@ -60,7 +59,7 @@ def seal(
         ConflictError: somebody else is sealing, or the dataset was destroyed.
         LockedError: the vault is locked.
     """
-    _check_request(name, source.schema, tags)
+    _check_request(name, content.schema, tags)
     # (1) One at a time, so that the version number taken here is still the next one in step 4.
     with alone(catalog.datasets):
         keychain.ensure_dataset(name, now)
@@ -68,7 +67,7 @@ def seal(
         hidden.mkdir(mode=0o700)
         try:
             # (2) Everything, outside the places that are read.
-            envelope, signed = _write(catalog, keychain, source, hidden, name, tags, now)
+            envelope, signed = _write(catalog, keychain, content, hidden, name, tags, now)
             # (3) No log, no version.
             record(signed.described())
             # (4) From here on it counts.
@@ -83,17 +82,17 @@ def seal(
 def _write(
     catalog: Catalog,
     keychain: Keychain,
-    source: Source,
+    content: Content,
     hidden: Path,
     name: str,
     tags: Mapping[str, Tag | None],
     now: int,
 ) -> tuple[bytes, Signed]:
     version, parent = catalog.next_version(name)
-    schema = sealed_schema(source.schema)
     key = keychain.dataset_key(name, catalog.sheets.generation(name))
-    parts = PartWriter(hidden, key, name, version, schema).write(source.batches())
-    content = Manifest(
+    writer = PartWriter(hidden, key, name, version, content.schema)
+    content.fill(writer)
+    described = Manifest(
         vault=catalog.vault,
         dataset=name,
         version=version,
@@ -101,11 +100,11 @@ def _write(
         sealed_at=now,
         cipher="AES_GCM_V1",
         key_bits=256,
-        rows=sum(part.rows for part in parts),
-        columns=tuple(Column(name=it.name, type=str(it.type), tag=tags.get(it.name)) for it in schema),
-        parts=parts,
+        rows=sum(part.rows for part in writer.parts),
+        columns=tuple(Column(name=it.name, type=str(it.type), tag=tags.get(it.name)) for it in content.schema),
+        parts=tuple(writer.parts),
     )
-    envelope, signed = manifest.sign(content, keychain.signer(Purpose.MANIFEST))
+    envelope, signed = manifest.sign(described, keychain.signer(Purpose.MANIFEST))
     write_durably(hidden / manifest.FILE, envelope)
     sync_folder(hidden)
     return envelope, signed

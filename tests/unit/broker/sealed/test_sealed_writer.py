@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jupyter_secure.broker.sealed import parts, writer
+from jupyter_secure.broker.sealed.contents import Fresh
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import (
     AuditUnavailableError,
@@ -47,7 +48,9 @@ def test_the_log_is_told_before_the_version_counts(data, table):
     def record(version):
         seen.append((version.digest, data.catalog.names()))
 
-    version = writer.seal(data.catalog, data.keychain, TableSource(table), name="p", tags={}, now=1, record=record)
+    version = writer.seal(
+        data.catalog, data.keychain, Fresh(TableSource(table)), name="p", tags={}, now=1, record=record
+    )
     assert seen == [(version.digest, ())]
 
 
@@ -56,7 +59,7 @@ def test_without_the_log_nothing_is_sealed(data, table):
         raise AuditUnavailableError
 
     with pytest.raises(AuditUnavailableError):
-        writer.seal(data.catalog, data.keychain, TableSource(table), name="p", tags={}, now=1, record=record)
+        writer.seal(data.catalog, data.keychain, Fresh(TableSource(table)), name="p", tags={}, now=1, record=record)
     assert untouched(data)
 
 
@@ -67,7 +70,7 @@ def test_a_source_that_breaks_in_the_middle_leaves_nothing(data, table):
             raise InputFileError("Row 2001 is broken.")
 
     with pytest.raises(InputFileError, match="2001"):
-        writer.seal(data.catalog, data.keychain, Breaks(table), name="p", tags={}, now=1)
+        writer.seal(data.catalog, data.keychain, Fresh(Breaks(table)), name="p", tags={}, now=1)
     assert untouched(data)
 
 
@@ -96,7 +99,7 @@ def test_two_seals_at_once_are_refused(data, table):
         with pytest.raises(ConflictError):
             data.seal(table, name="other")
 
-    writer.seal(data.catalog, data.keychain, TableSource(table), name="p", tags={}, now=1, record=record)
+    writer.seal(data.catalog, data.keychain, Fresh(TableSource(table)), name="p", tags={}, now=1, record=record)
     assert data.catalog.names() == ("p",)
 
 
