@@ -17,7 +17,7 @@ import pyarrow as pa
 from jupyter_secure.protocol.errors import InputFileError
 
 from .columns import check_names
-from .source import ParquetSource
+from .parquet_source import ParquetSource
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 WHOLE = re.compile(r"(0|-?[1-9][0-9]{0,17})\Z")

@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jupyter_secure.protocol.errors import InputFileError
 
-from .columns import sealed_schema
-
 SAMPLE = 10_000
-BATCH = 1 << 16
 
 
 class Source(Protocol):
@@ -56,6 +52,8 @@ def open_source(path: str | os.PathLike[str], expected: pa.Schema | None = None)
     except OSError as error:
         raise InputFileError(f"`{file.name}` cannot be read: {error.strerror}. Nothing was sealed.") from None
     if start == b"PAR1":
+        from .parquet_source import ParquetSource
+
         return ParquetSource(file)
     if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
         from .csv_source import CsvSource
@@ -74,46 +72,3 @@ def sample(source: Source, rows: int = SAMPLE) -> pa.Table:
         if count >= rows:
             break
     return pa.Table.from_batches(taken, source.schema)
-
-
-class ParquetSource:
-    """A plain Parquet file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._open() as file:
-            self._schema = sealed_schema(file.schema_arrow)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Return names and types as they will be stored."""
-        return self._schema
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Read from the beginning; see `Source.batches`."""
-        row = 0
-        with self._open() as file:
-            try:
-                for batch in file.iter_batches(BATCH):
-                    yield _cast(batch, self._schema)
-                    row += batch.num_rows
-            except (pa.ArrowException, OSError):
-                raise InputFileError(
-                    f"`{self._path.name}` is damaged or encrypted after row {row:,}. Nothing was sealed."
-                ) from None
-
-    def _open(self) -> Any:
-        try:
-            return pq.ParquetFile(self._path)
-        except (pa.ArrowException, OSError):
-            raise InputFileError(
-                f"`{self._path.name}` is damaged, encrypted or no Parquet file. Nothing was sealed."
-            ) from None
-
-
-def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [
-        column if column.type == field.type else column.cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
