@@ -71,6 +71,10 @@ class DpFrame:
         """Ask for the number of rows."""
         return self._put([{"op": "count"}], [], epsilon, dry_run)
 
+    def persons(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of distinct people among the rows."""
+        return self._put([{"op": "persons"}], [], epsilon, dry_run)
+
     def sum(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask for the sum of every number column; the budget is split over them."""
         return self._put(self._numbers("sum"), [], epsilon, dry_run)

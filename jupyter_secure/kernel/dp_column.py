@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from jupyter_secure.protocol.errors import InvalidRequestError
@@ -11,7 +11,17 @@ from .dp_predicate import DpPredicate, literal
 from .dp_refusals import UnsupportedError, refuse
 from .dp_source import DpAsking
 
-AGGREGATES = ("count", "sum", "mean")
+# As pandas calls them, and what they are in the algebra.
+AGGREGATES: dict[str, dict[str, Any]] = {
+    "count": {"op": "count"},
+    "sum": {"op": "sum"},
+    "mean": {"op": "mean"},
+    "var": {"op": "variance"},
+    "std": {"op": "std"},
+    "median": {"op": "quantile", "q": 0.5},
+}
+DESCRIBED = ("count", "mean", "std")
+QUARTERS = (0.25, 0.5, 0.75)
 
 
 def histogram(asking: DpAsking, name: str, width: float | None) -> dict[str, Any]:
@@ -52,6 +62,49 @@ class DpSeries:
     ) -> Any:
         """Ask for the mean; narrower bounds (values are moved to them) mean less noise."""
         return self._ask("mean", {"lower": lower, "upper": upper}, epsilon, dry_run)
+
+    def var(
+        self, *, lower: float | None = None, upper: float | None = None, epsilon: Any = None, dry_run: bool = False
+    ) -> Any:
+        """Ask for the variance (divided by the number of rows)."""
+        return self._ask("variance", {"lower": lower, "upper": upper}, epsilon, dry_run)
+
+    def std(
+        self, *, lower: float | None = None, upper: float | None = None, epsilon: Any = None, dry_run: bool = False
+    ) -> Any:
+        """Ask for the standard deviation."""
+        return self._ask("std", {"lower": lower, "upper": upper}, epsilon, dry_run)
+
+    def quantile(
+        self,
+        q: float | Iterable[float] = 0.5,
+        *,
+        lower: float | None = None,
+        upper: float | None = None,
+        epsilon: Any = None,
+        dry_run: bool = False,
+    ) -> Any:
+        """Ask for one or several quantiles; several of one question cost no more than one."""
+        bounds = {"lower": lower, "upper": upper}
+        given = {name: literal(value) for name, value in bounds.items() if value is not None}
+        wanted = [q] if isinstance(q, int | float) else list(q)
+        aggs = [{"op": "quantile", "col": self.name, "q": float(each), **given} for each in wanted]
+        return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
+
+    def median(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the median."""
+        return self.quantile(0.5, epsilon=epsilon, dry_run=dry_run)
+
+    def describe(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for count, mean, deviation and quartiles at once; the budget is split over them."""
+        aggs = [{**AGGREGATES[name], "col": self.name} for name in DESCRIBED]
+        aggs += [{"op": "quantile", "col": self.name, "q": q} for q in QUARTERS]
+        return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
+
+    def value_counts(self, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of rows by keys or bins, the largest first; sorting what is released costs nothing."""
+        found = self.hist(width=width, epsilon=epsilon, dry_run=dry_run)
+        return found.sort_values("count", ascending=False, ignore_index=True) if "count" in found else found
 
     def hist(self, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask for the number of rows by bins."""
@@ -112,7 +165,7 @@ class DpSeries:
         return refuse(name)
 
     def __repr__(self) -> str:
-        return f"<private column {self.name}: .count(), .sum(), .mean(), .hist(), conditions>"
+        return f"<private column {self.name}: .count(), .sum(), .mean(), .std(), .quantile(), .hist(), conditions>"
 
     def _test(self, op: str, **fields: Any) -> DpPredicate:
         return DpPredicate(self._asking.dataset, {"op": op, "col": self.name, **fields})
@@ -143,7 +196,7 @@ class DpGroups:
             for op in [ops] if isinstance(ops, str) else ops:
                 if op not in AGGREGATES:
                     refuse(str(op))
-                aggs.append({"op": op, "col": name})
+                aggs.append({**AGGREGATES[op], "col": name})
         return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
 
     def __getitem__(self, name: Any) -> DpSeries:

@@ -8,13 +8,14 @@ from jupyter_secure.protocol.errors import InvalidRequestError
 
 INSTEAD = {
     "head": "`.hist(column, width=...)` shows how values are spread; single rows never leave",
-    "describe": "`.mean()`, `.count()` and `.hist(column, width=...)`",
-    "median": "`.hist(column, width=...)`",
-    "quantile": "`.hist(column, width=...)`",
-    "min": "the public bounds are shown by the handle itself; `.hist(column, width=...)` shows the spread",
-    "std": "`.hist(column, width=...)`",
-    "value_counts": "`.groupby(column).count()`",
-    "unique": "`.groupby(column).count()`; the public keys are shown by the handle itself",
+    "describe": "`p.cost.describe()` of one column",
+    "median": "`p.cost.median()` of one column",
+    "quantile": "`p.cost.quantile([0.25, 0.75])` of one column",
+    "min": "`.quantile(0.01)` of a column; the public bounds are shown by the handle itself",
+    "std": "`p.cost.std()` of one column",
+    "value_counts": "`p.sex.value_counts()` of one column",
+    "unique": "`.value_counts()` of a column; the public keys are shown by the handle itself",
+    "nunique": "`p.persons()`, which counts distinct people; the public keys are shown by the handle itself",
     "size": "`.count()`",
     "query": "a condition, as in `p[p.age > 40]`",
     "apply": "`.mean()`, `.sum()`, `.count()` and conditions; functions of your own cannot run on private rows",
@@ -23,7 +24,7 @@ INSTEAD = {
     "plot": "`.hist(column, width=...)`, whose answer is an ordinary frame that can be plotted",
 }
 for _same, _as in (
-    ("max", "min"), ("var", "std"), ("nunique", "unique"), ("tail", "head"), ("sample", "head"), ("iloc", "head"),
+    ("max", "min"), ("var", "std"), ("tail", "head"), ("sample", "head"), ("iloc", "head"),
     ("loc", "query"), ("filter", "query"), ("map", "apply"), ("assign", "apply"), ("join", "merge"), ("shape", "size"),
     ("values", "to_pandas"), ("to_numpy", "to_pandas"), ("to_csv", "to_pandas"), ("copy", "to_pandas"),
     ("sort_values", "to_pandas"), ("index", "to_pandas"), ("iterrows", "to_pandas"), ("info", "describe"),

@@ -156,6 +156,40 @@ class Mean(Aggregate, tag="mean"):
     name: Name | None = msgspec.field(default=None, name="as")
 
 
+class Variance(Aggregate, tag="variance"):
+    """Variance of a number over the rows where it has a value (divided by their number); bounds as in `Sum`."""
+
+    col: ColumnName
+    lower: Number | None = None
+    upper: Number | None = None
+    name: Name | None = msgspec.field(default=None, name="as")
+
+
+class Std(Aggregate, tag="std"):
+    """Standard deviation: the root of `Variance`."""
+
+    col: ColumnName
+    lower: Number | None = None
+    upper: Number | None = None
+    name: Name | None = msgspec.field(default=None, name="as")
+
+
+class Quantile(Aggregate, tag="quantile"):
+    """Value below which a share `q` of the rows with a value lies; bounds as in `Sum`."""
+
+    col: ColumnName
+    q: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    lower: Number | None = None
+    upper: Number | None = None
+    name: Name | None = msgspec.field(default=None, name="as")
+
+
+class Persons(Aggregate, tag="persons"):
+    """Number of distinct persons (privacy units) among the rows."""
+
+    name: Name | None = msgspec.field(default=None, name="as")
+
+
 class Histogram(Aggregate, tag="histogram"):
     """Number of rows by bins of one column; stands alone, because the bin becomes the last group key."""
 
@@ -164,7 +198,8 @@ class Histogram(Aggregate, tag="histogram"):
     name: Name | None = msgspec.field(default=None, name="as")
 
 
-Asked = Count | Sum | Mean | Histogram
+Asked = Count | Persons | Sum | Mean | Variance | Std | Quantile | Histogram
+Bounded = Sum | Mean | Variance | Std | Quantile
 
 
 class Question(Noun):

@@ -15,22 +15,22 @@ import msgspec
 
 from .canonical import canonical
 from .errors import InvalidRequestError
-from .query import MAX_DEPTH, MAX_NODES, And, Asked, Count, Histogram, Key, Not, Or, Question, Where
+from .query import MAX_DEPTH, MAX_NODES, And, Asked, Count, Histogram, Key, Not, Or, Persons, Quantile, Question, Where
 
 MAX_TEXT = 32_768
 MAX_JSON_DEPTH = 2 * MAX_DEPTH + 6
 
 # What people try first, and the nearest thing that works.
 NEAREST = {
-    "median": "`histogram` with a `width`",
-    "quantile": "`histogram` with a `width`",
-    "min": "`histogram` with a `width`",
-    "max": "`histogram` with a `width`",
-    "var": "`mean`, or `histogram` with a `width`",
-    "std": "`mean`, or `histogram` with a `width`",
-    "variance": "`mean`, or `histogram` with a `width`",
-    "distinct": "`count` with `group_by`",
-    "nunique": "`count` with `group_by`",
+    "median": "`quantile` with `q` 0.5",
+    "percentile": "`quantile` with `q` between 0 and 1",
+    "min": "`quantile` with a small `q`, or the public bounds",
+    "max": "`quantile` with a large `q`, or the public bounds",
+    "var": "`variance`",
+    "stddev": "`std`",
+    "distinct": "`persons`, which counts distinct people",
+    "nunique": "`persons`, which counts distinct people",
+    "count_distinct": "`persons`, which counts distinct people",
     "avg": "`mean`",
     "average": "`mean`",
     "total": "`sum`",
@@ -117,8 +117,12 @@ def predicates(where: Where | None) -> Iterator[Where]:
 
 def default_name(asked: Asked) -> str:
     """Return the name that a result gets when the question names none, for example `mean_cost`."""
+    if isinstance(asked, Persons):
+        return "persons"
     if isinstance(asked, Histogram) or asked.col is None:
         return "count"
+    if isinstance(asked, Quantile):
+        return re.sub(r"[^A-Za-z0-9_]", "_", f"q{asked.q * 100:g}_{asked.col}")[:64]
     # A column's name may hold any printable character; the name of a result may not.
     return f"{type(asked).__name__.lower()}_{re.sub(r'[^A-Za-z0-9_]', '_', asked.col)}"[:64]
 

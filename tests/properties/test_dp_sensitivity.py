@@ -8,11 +8,11 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_secure.broker.views.dp.aggregate import aggregate
+from jupyter_secure.broker.views.dp.aggregate import PERSONS, aggregate
 from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.group import group_codes
-from jupyter_secure.broker.views.dp.normalise import bound_contributions, normalise
+from jupyter_secure.broker.views.dp.normalise import bound_contributions, normalise, numbered
 from jupyter_secure.broker.views.dp.predicate import truth
 from jupyter_secure.broker.views.dp.sensitivity import l2
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
@@ -29,6 +29,10 @@ QUESTIONS = [
     {"aggs": [{"op": "mean", "col": "x"}, {"op": "sum", "col": "x"}], "group_by": [{"col": "g"}]},
     {"aggs": [{"op": "histogram", "col": "x", "width": 2.5}]},
     {"group_by": [{"col": "g"}, {"col": "x", "width": 4}], "where": {"op": "is_null", "col": "x"}},
+    {"aggs": [{"op": "variance", "col": "x"}, {"op": "std", "col": "x", "lower": -3, "upper": 1}]},
+    {"aggs": [{"op": "std", "col": "x"}], "group_by": [{"col": "g"}]},
+    {"aggs": [{"op": "quantile", "col": "x", "q": 0.5}, {"op": "persons"}]},
+    {"aggs": [{"op": "quantile", "col": "x", "q": 0.1}, {"op": "persons"}], "group_by": [{"col": "g"}]},
 ]
 extremes = st.sampled_from(
     [None, math.nan, math.inf, -math.inf, 1e308, -1e308, -0.0, 5e-324, 2.0**53, -(2.0**63), 0.5, -9.5, 9.5]
@@ -52,6 +56,7 @@ def parts(table, domain, fields):
     used = bound_contributions(table.column("pid"), public.k, KEY)
     if bound.test is not None:
         used = used & truth(bound.test, columns).true
+    columns[PERSONS] = numbered(table.column("pid"))
     codes = group_codes(bound.slots, columns)
     return [
         (part, aggregate(part, columns, used, codes, bound.groups)) for each in bound.aggregates for part in each.parts

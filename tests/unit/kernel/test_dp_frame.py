@@ -139,7 +139,9 @@ def test_a_preview_says_price_and_margin_and_asks_for_nothing_more(p, recorder):
         (len, "p.count()"),
         (bool, "p.count()"),
         (lambda p: p.head(), "hist"),
-        (lambda p: p.age.median(), "hist"),
+        (lambda p: p.age.max(), "quantile"),
+        (lambda p: p.median(), "p.cost.median()"),
+        (lambda p: p.age.nunique(), "p.persons()"),
         (lambda p: p.to_csv("x"), "rows never leave"),
         (lambda p: list(p.age), "hist"),
         (lambda p: list(p.groupby("sex")), "agg"),
@@ -151,8 +153,8 @@ def test_a_preview_says_price_and_margin_and_asks_for_nothing_more(p, recorder):
         (lambda p: p.__setitem__("x", 1), "assign"),
         (lambda p: p.count(epsilon=float("nan")), "epsilon"),
         (lambda p: p.count(epsilon=-1), "epsilon"),
-        (lambda p: p.groupby("sex").median(), "hist"),
-        (lambda p: p.groupby("sex").agg({"age": "max"}), "hist"),
+        (lambda p: p.groupby("sex").median(), "median"),
+        (lambda p: p.groupby("sex").agg({"age": "max"}), "quantile"),
     ],
 )
 def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
@@ -160,6 +162,30 @@ def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
         forbidden(p)
     assert instead in refused.value.public
     assert not recorder.sent
+
+
+@pytest.mark.parametrize(
+    ("asks", "aggs"),
+    [
+        (lambda p: p.age.var(), [{"op": "variance", "col": "age"}]),
+        (lambda p: p.age.std(lower=1), [{"op": "std", "col": "age", "lower": 1}]),
+        (lambda p: p.age.median(), [{"op": "quantile", "col": "age", "q": 0.5}]),
+        (lambda p: p.age.quantile([0.1, 0.9]), [{"op": "quantile", "col": "age", "q": q} for q in (0.1, 0.9)]),
+        (lambda p: p.persons(), [{"op": "persons"}]),
+        (lambda p: p.groupby("sex").agg({"age": ["std", "median"]}),
+         [{"op": "std", "col": "age"}, {"op": "quantile", "q": 0.5, "col": "age"}]),
+        (lambda p: p.sex.value_counts(), [{"op": "histogram", "col": "sex"}]),
+    ],
+)  # fmt: skip
+def test_more_of_pandas_is_asked_in_the_algebra(p, recorder, asks, aggs):
+    asks(p)
+    assert sent(recorder)["aggs"] == aggs
+
+
+def test_a_description_is_one_question(p, recorder):
+    p.age.describe(epsilon=0.5)
+    assert len(recorder.sent) == 1
+    assert [each["op"] for each in sent(recorder)["aggs"]] == ["count", "mean", "std", *["quantile"] * 3]
 
 
 def test_looking_at_a_handle_asks_nothing_and_renders_no_html_of_names(p, recorder):

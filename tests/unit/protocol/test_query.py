@@ -47,7 +47,7 @@ def test_reading_a_canonical_form_gives_the_same_question():
 @pytest.mark.parametrize(
     ("text", "path", "advice"),
     [
-        (question(aggs=[{"op": "median", "col": "age"}]), "$.aggs[0].op", "histogram"),
+        (question(aggs=[{"op": "median", "col": "age"}]), "$.aggs[0].op", "`quantile`"),
         (question(aggs=[{"op": "sum", "col": "age", "lo": 1}]), "$.aggs[0]", "`lower`"),
         (question(wher=None), "$", "`where`"),
         (question(where={"op": "=", "col": "age", "value": 1}), "$.where.op", "`eq`"),

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .normalise import Normal
-from .sensitivity import CountPart, Part, SumPart
+from .sensitivity import CountPart, Part, PersonsPart, SquarePart, SumPart, TreePart
+from .tree import BRANCHES
+
+PERSONS = ""  # among the columns: a code for each row's person; no column has an empty name
 
 
 def aggregate(
@@ -18,7 +21,7 @@ def aggregate(
     codes: NDArray[np.int64] | None,
     groups: int,
 ) -> NDArray[np.int64]:
-    """Return one exact integer for each group.
+    """Return one exact integer for each group, for a tree one for each node of each group.
 
     Args:
         part: what to add up.
@@ -29,6 +32,10 @@ def aggregate(
     """
     if part.col is not None:
         used = used & ~columns[part.col].null
+    if isinstance(part, PersonsPart):
+        return _persons(columns[PERSONS].codes[used], None if codes is None else codes[used], groups)
+    if isinstance(part, TreePart):
+        return _tree(part, columns[part.col].codes[used], None if codes is None else codes[used], groups)
     if isinstance(part, CountPart):
         if codes is None:
             return np.array([np.count_nonzero(used)], dtype=np.int64)
@@ -41,6 +48,29 @@ def aggregate(
     return total
 
 
-def _values(part: SumPart, column: Normal) -> NDArray[np.int64]:
+def _values(part: SumPart | SquarePart, column: Normal) -> NDArray[np.int64]:
     clipped = np.clip(column.codes, part.lo, part.hi)
-    return clipped - part.centre if part.centre else clipped
+    moved = clipped - part.centre if part.centre else clipped
+    if isinstance(part, SumPart):
+        return moved
+    steps = (moved + (1 << part.shift >> 1)) >> part.shift
+    return np.asarray(steps * steps)
+
+
+def _persons(people: NDArray[np.int64], codes: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:
+    if codes is None:
+        return np.array([len(np.unique(people))], dtype=np.int64)
+    return np.bincount(np.unique(people * groups + codes) % groups, minlength=groups).astype(np.int64)
+
+
+def _tree(part: TreePart, values: NDArray[np.int64], codes: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:
+    """Return the nodes of every group, group by group, leaves first."""
+    leaves = part.sizes[0]
+    leaf = (np.clip(values, part.lo, part.hi) - part.lo) // part.width
+    place = leaf if codes is None else codes * leaves + leaf
+    levels = [np.bincount(place, minlength=groups * leaves).reshape(groups, leaves).astype(np.int64)]
+    for size in part.sizes[1:]:
+        below = levels[-1]
+        padded = np.pad(below, ((0, 0), (0, size * BRANCHES - below.shape[1])))
+        levels.append(padded.reshape(groups, size, BRANCHES).sum(axis=2))
+    return np.concatenate(levels, axis=1).ravel()

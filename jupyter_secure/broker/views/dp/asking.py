@@ -14,6 +14,7 @@ from .answer import Answered, answer, forecast
 from .bind import Bound, asked_columns, bind
 from .domain import Facts
 from .normalise import Normal
+from .sensitivity import PersonsPart
 from .train.bind import BoundTraining, bind_training, trained_columns
 from .train.fit import fit, forecast_training
 
@@ -38,6 +39,11 @@ def bind_asked(asked: Asked, facts: Facts, units: int) -> BoundAsked:
 def answer_asked(bound: BoundAsked, columns: Mapping[str, Normal], kept: NDArray[np.bool_]) -> Answered:
     """Release the answer, once."""
     return fit(bound, columns, kept) if isinstance(bound, BoundTraining) else answer(bound, columns, kept)
+
+
+def counts_persons(bound: BoundAsked) -> bool:
+    """Say whether it needs to know which rows belong to one person."""
+    return isinstance(bound, Bound) and PersonsPart() in bound.parts
 
 
 def forecast_asked(bound: BoundAsked) -> dict[str, float]:

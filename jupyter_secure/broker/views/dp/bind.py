@@ -12,13 +12,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
-from jupyter_secure.protocol.query import Asked, Count, Histogram, Mean, Number, Question, Sum
+from jupyter_secure.protocol.query import (
+    Asked,
+    Bounded,
+    Count,
+    Histogram,
+    Mean,
+    Number,
+    Persons,
+    Quantile,
+    Question,
+    Sum,
+)
 from jupyter_secure.protocol.queryread import predicates
 
-from .domain import Facts, NumberFacts, exact
+from .domain import SUM_LIMIT, Facts, NumberFacts, exact
 from .group import Slots, bind_keys
 from .predicate import Test, bind_predicate, find, number
-from .sensitivity import CountPart, Part, SumPart
+from .sensitivity import CountPart, Part, PersonsPart, SquarePart, SumPart, TreePart
+from .tree import MOST_NODES, plant
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +38,17 @@ class BoundAggregate:
     """One column of the answer.
 
     Attributes:
+        kind: the aggregate that was asked for.
         parts: what is released for it; a mean is a centred sum and a count.
         column: the number's facts; None for a count.
+        q: of a quantile.
     """
 
     name: str
+    kind: type[Asked]
     parts: tuple[Part, ...]
     column: NumberFacts | None = None
-
-    @property
-    def is_mean(self) -> bool:
-        """Say whether the value is a ratio of the two parts."""
-        return len(self.parts) == 2
+    q: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ class Bound:
 
     Attributes:
         columns: all columns it looks at.
-        units: budget of each part, in 1e-9 rho.
+        units: budget of each part, in 1e-9 rho. A part that several aggregates need is released once.
     """
 
     test: Test | None
@@ -55,6 +66,11 @@ class Bound:
     columns: frozenset[str]
     k: int
     units: int
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return what is released."""
+        return tuple(dict.fromkeys(part for each in self.aggregates for part in each.parts))
 
     @property
     def groups(self) -> int:
@@ -70,16 +86,18 @@ def bind(question: Question, facts: Facts, units: int) -> Bound:
         BudgetError: the budget is too small to split.
     """
     aggregates = tuple(_aggregate(asked, facts) for asked in question.aggs)
-    parts = sum(len(each.parts) for each in aggregates)
-    if units < parts:
+    slots = bind_keys(question.group_by, facts)
+    parts = {part for each in aggregates for part in each.parts}
+    _check_nodes(parts, math.prod(each.size for each in slots))
+    if units < len(parts):
         raise BudgetError("The budget offered is too small to split over the question's parts. Offer a larger epsilon.")
     return Bound(
         test=None if question.where is None else bind_predicate(question.where, facts),
-        slots=bind_keys(question.group_by, facts),
+        slots=slots,
         aggregates=aggregates,
         columns=asked_columns(question),
         k=facts.k,
-        units=units // parts,
+        units=units // len(parts),
     )
 
 
@@ -87,25 +105,47 @@ def asked_columns(question: Question) -> frozenset[str]:
     """Return the names of all columns that a question looks at."""
     named = {node.col for node in predicates(question.where) if hasattr(node, "col")}
     named |= {key.col for key in question.group_by}
-    return frozenset(named | {asked.col for asked in question.aggs if asked.col is not None})
+    counted = (asked.col for asked in question.aggs if not isinstance(asked, Persons))
+    return frozenset(named | {col for col in counted if col is not None})
 
 
 def _aggregate(asked: Asked, facts: Facts) -> BoundAggregate:
     assert not isinstance(asked, Histogram)  # written as a grouped count when the question was read
-    name = str(asked.name)
+    name, kind = str(asked.name), type(asked)
+    if isinstance(asked, Persons):
+        return BoundAggregate(name, kind, (PersonsPart(),))
     if isinstance(asked, Count):
         if asked.col is not None:
             find(asked.col, facts)
-        return BoundAggregate(name, (CountPart(asked.col),))
-    column = number(asked.col, facts, f"`{type(asked).__name__.lower()}`")
+        return BoundAggregate(name, kind, (CountPart(asked.col),))
+    column = number(asked.col, facts, f"`{kind.__name__.lower()}`")
     lo, hi = _bounds(asked, column)
-    if isinstance(asked, Mean):
-        middle = (lo + hi) // 2
-        return BoundAggregate(name, (SumPart(asked.col, lo, hi, middle), CountPart(asked.col)), column)
-    return BoundAggregate(name, (SumPart(asked.col, lo, hi),), column)
+    if isinstance(asked, Quantile):
+        return BoundAggregate(name, kind, (plant(asked.col, lo, hi),), column, asked.q)
+    if isinstance(asked, Sum):
+        return BoundAggregate(name, kind, (SumPart(asked.col, lo, hi),), column)
+    middle = (lo + hi) // 2
+    parts: tuple[Part, ...] = (SumPart(asked.col, lo, hi, middle), CountPart(asked.col))
+    if not isinstance(asked, Mean):
+        parts = (*parts, SquarePart(asked.col, lo, hi, middle, _shift(hi - lo, facts.max_rows)))
+    return BoundAggregate(name, kind, parts, column)
 
 
-def _bounds(asked: Sum | Mean, column: NumberFacts) -> tuple[int, int]:
+def _shift(span: int, max_rows: int) -> int:
+    """Return how many bits squares leave out, so that no sum of `max_rows` of them can overflow."""
+    shift = 0
+    while ((span >> shift) + 2) ** 2 * max_rows >= SUM_LIMIT:
+        shift += 1
+    return shift
+
+
+def _check_nodes(parts: set[Part], groups: int) -> None:
+    nodes = max((sum(part.sizes) * groups for part in parts if isinstance(part, TreePart)), default=0)
+    if nodes > MOST_NODES:
+        raise InvalidRequestError("Quantiles of so many groups are not answered at once. Use fewer groups.")
+
+
+def _bounds(asked: Bounded, column: NumberFacts) -> tuple[int, int]:
     # A question can only narrow: whatever it says is cut down to the policy's bounds, for which no sum can overflow.
     lo = max(column.lo, _code(asked.lower, column, math.ceil, column.lo))
     hi = min(column.hi, _code(asked.upper, column, math.floor, column.hi))

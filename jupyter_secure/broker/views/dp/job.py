@@ -26,10 +26,11 @@ from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import ColumnView
 
+from .aggregate import PERSONS
 from .answer import Answered
-from .asking import BoundAsked, answer_asked, bind_asked
+from .asking import BoundAsked, answer_asked, bind_asked, counts_persons
 from .domain import facts
-from .normalise import Normal, bound_contributions, normalise
+from .normalise import Normal, bound_contributions, normalise, numbered
 
 FAILED = (
     "The question was accepted and charged, but no answer could be made. It stays charged, because a refund would "
@@ -108,7 +109,19 @@ def _answered(asked: DpQuestion, bound: BoundAsked, read: Read, held: Normalised
         found[name] = _normalised(table, name, asked.domain)
         held.put(keys[name], found[name])
     columns: dict[str, Normal] = {name: column for name, column in found.items() if column is not None}
+    if counts_persons(bound):
+        columns[PERSONS] = _persons(asked, read, held)
     return answer_asked(bound, columns, kept)
+
+
+def _persons(asked: DpQuestion, read: Read, held: Normalised) -> Normal:
+    key = (asked.version, asked.domain.digest(), "\0persons")  # no column has such a name
+    found: Normal | None = held.get(key)
+    if found is None:
+        unit = asked.domain.privacy_unit
+        found = numbered(read((unit,)).column(unit))
+        held.put(key, found)
+    return found
 
 
 def _normalised(table: pa.Table, name: str, domain: DpDomain) -> Normal:

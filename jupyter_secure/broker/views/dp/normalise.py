@@ -56,6 +56,15 @@ def bound_contributions(units: pa.ChunkedArray[Any], k: int, key: bytes) -> NDAr
     return keep
 
 
+def numbered(units: pa.ChunkedArray[Any]) -> Normal:
+    """Return a number for each row's person, the same for all rows of one person."""
+    if pa.types.is_dictionary(units.type):
+        units = units.cast(units.type.value_type)
+    encoded: Any = pa.concat_arrays(units.chunks) if units.num_chunks else pa.array([], units.type)
+    codes = np.asarray(encoded.dictionary_encode().indices.fill_null(-1), dtype=np.int64)
+    return Normal(codes, codes < 0)
+
+
 def _keyed_order(codes: NDArray[np.int64], names: Any, key: bytes) -> NDArray[np.int64]:
     """Order rows by person and, inside a person, by a hash of (key, person, how many rows of that person came before).
 

@@ -7,6 +7,7 @@ tests/properties checks every line of `l2`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -27,11 +28,60 @@ class SumPart:
     centre: int = 0
 
 
-Part = CountPart | SumPart
+@dataclass(frozen=True, slots=True)
+class SquarePart:
+    """Sum of the squares of codes clipped to `lo..hi`, each less `centre`, in steps of `2 ** shift` codes."""
+
+    col: str
+    lo: int
+    hi: int
+    centre: int
+    shift: int
+
+    @property
+    def largest(self) -> int:
+        """Return how far a value lies from the centre at most, in steps."""
+        return (max(abs(self.lo - self.centre), abs(self.hi - self.centre)) >> self.shift) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class TreePart:
+    """Rows by leaves of a tree over `lo..hi` and by the nodes above them.
+
+    Attributes:
+        width: codes of one leaf.
+        sizes: nodes of each level, leaves first.
+    """
+
+    col: str
+    lo: int
+    hi: int
+    width: int
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonsPart:
+    """Distinct persons."""
+
+    col: None = None
+
+
+Part = CountPart | SumPart | SquarePart | TreePart | PersonsPart
 
 
 def l2(part: Part, k: int) -> int:
     """Return the L2 sensitivity, in codes. At least 1, so that no constant is ever released without noise."""
     if isinstance(part, CountPart):
         return k
+    if isinstance(part, PersonsPart):
+        return _root(k)  # 1 in each of at most k groups
+    if isinstance(part, TreePart):
+        return _root(k * k * len(part.sizes))  # each row counts once on every level
+    if isinstance(part, SquarePart):
+        return k * part.largest**2
     return k * max(abs(part.lo - part.centre), abs(part.hi - part.centre), 1)
+
+
+def _root(square: int) -> int:
+    return math.isqrt(square - 1) + 1

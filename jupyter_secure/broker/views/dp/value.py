@@ -1,0 +1,127 @@
+"""From released integers to values and margins: ratios, roots and quantiles.
+
+Works on released numbers and public facts alone, so it costs nothing. A margin of a ratio is the farthest corner of the
+box that holds all its parts together with 95 %.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_secure.protocol.query import Mean, Quantile, Std, Variance
+
+from .bind import BoundAggregate
+from .domain import NumberFacts
+from .release import ALPHA, Noise
+from .sensitivity import SquarePart, SumPart, TreePart
+from .tree import quantile, rank_margin
+
+# A ratio's margin depends on a private number of rows, so a forecast states it for groups of this public size.
+FORECAST_ROWS = 1000
+Floats = NDArray[np.float64]
+Values = tuple[NDArray[np.generic], NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A noisy vector and the noise in it."""
+
+    noisy: NDArray[np.int64]
+    noise: Noise
+
+
+def valued(each: BoundAggregate, parts: Sequence[Released], groups: int) -> Values:
+    """Return an aggregate's values and margins, one for each group."""
+    if each.kind is Quantile:
+        return _quantiles(each, parts[0], groups)
+    if each.kind in (Mean, Variance, Std):
+        return _ratio(each, parts)
+    margin = np.full(groups, parts[0].noise.margin())
+    return _scaled(parts[0].noisy, each.column), _scaled(margin, each.column)
+
+
+def expected(each: BoundAggregate, noises: Sequence[Noise]) -> tuple[str, float]:
+    """Return what to say beside an aggregate's name (`{}` is the number of rows), and the margin to expect."""
+    if each.kind is Quantile:
+        part = each.parts[0]
+        assert isinstance(part, TreePart)
+        return " in ranks", rank_margin(part, noises[0].scale)
+    if each.kind in (Mean, Variance, Std):
+        _, margin = _ratio(each, [Released(held, noise) for held, noise in zip(_typical(each), noises, strict=True)])
+        return " per {} rows", float(margin[0])
+    return "", float(_scaled(np.array([noises[0].margin()]), each.column)[0])
+
+
+def _typical(each: BoundAggregate) -> list[NDArray[np.int64]]:
+    """Return the parts of a group of `FORECAST_ROWS` rows that are spread evenly over the bounds."""
+    found = [np.array([0]), np.array([FORECAST_ROWS])]
+    if len(each.parts) == 3:
+        part = each.parts[2]
+        assert isinstance(part, SquarePart)
+        found.append(np.array([FORECAST_ROWS * (part.hi - part.lo) ** 2 // 12 >> (2 * part.shift)]))
+    return found
+
+
+def _scaled(codes: NDArray[np.int64], column: NumberFacts | None) -> NDArray[np.generic]:
+    if column is None:
+        return codes
+    return codes * column.unit.numerator / column.unit.denominator
+
+
+def _ratio(each: BoundAggregate, parts: Sequence[Released]) -> tuple[Floats, Floats]:
+    """Return means, variances or deviations, with margins."""
+    assert each.column is not None
+    of = _mean_of(each) if each.kind is Mean else _spread_of(each)
+    offs = [part.noise.margin(ALPHA / len(parts)) for part in parts]
+    centre = of(*(part.noisy for part in parts))
+    corners = [
+        of(*(part.noisy + sign * off for part, off, sign in zip(parts, offs, signs, strict=True)))
+        for signs in itertools.product((-1, 1), repeat=len(parts))
+    ]
+    margin = np.max([np.abs(corner - centre) for corner in corners], axis=0)
+    unit = float(each.column.unit)
+    if each.kind is Mean:
+        first = each.parts[0]
+        assert isinstance(first, SumPart)
+        return (centre + first.centre) * unit, margin * unit
+    unit = unit if each.kind is Std else unit**2
+    return centre * unit, margin * unit
+
+
+def _mean_of(each: BoundAggregate) -> Callable[..., Floats]:
+    part = each.parts[0]
+    assert isinstance(part, SumPart)
+    low, high = float(part.lo - part.centre), float(part.hi - part.centre)
+
+    def of(total: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
+        return np.asarray(np.clip(total / np.maximum(rows, 1), low, high))
+
+    return of
+
+
+def _spread_of(each: BoundAggregate) -> Callable[..., Floats]:
+    part, mean = each.parts[2], _mean_of(each)
+    assert isinstance(part, SquarePart)
+    most = ((part.hi - part.lo) / 2) ** 2  # of all variances between two bounds (Popoviciu)
+
+    def of(total: NDArray[np.int64], rows: NDArray[np.int64], squares: NDArray[np.int64]) -> Floats:
+        second = squares * float(1 << 2 * part.shift) / np.maximum(rows, 1)
+        variance = np.clip(second - mean(total, rows) ** 2, 0.0, most)
+        return np.asarray(np.sqrt(variance) if each.kind is Std else variance)
+
+    return of
+
+
+def _quantiles(each: BoundAggregate, tree: Released, groups: int) -> Values:
+    part, column = each.parts[0], each.column
+    assert isinstance(part, TreePart)
+    assert column is not None
+    nodes = tree.noisy.reshape(groups, -1)
+    found = np.array([quantile(part, of_group, each.q, tree.noise.scale) for of_group in nodes])
+    unit = float(column.unit)
+    return found[:, 0] * unit, found[:, 1] * unit
