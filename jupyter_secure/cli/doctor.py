@@ -11,7 +11,7 @@ import json
 from importlib.metadata import entry_points
 from typing import Any
 
-from jupyter_secure.guard import probe, rehearsal
+from jupyter_secure.guard import landlockversions, probe, rehearsal
 from jupyter_secure.guard.plan import Stack
 from jupyter_secure.protocol.errors import GuardError
 from jupyter_secure.protocol.grant import GuardLevel
@@ -61,6 +61,7 @@ def examine() -> dict[str, Any]:
         "system": host.system,
         "machine": host.machine,
         "landlock": host.landlock,
+        "landlock_lacks": [step.sentence for step in landlockversions.lacking(host.landlock)],
         "seccomp": host.seccomp,
         "bubblewrap": rehearsal.bubblewrap_version(host.bubblewrap.path) if host.bubblewrap.works else None,
         "stacks": stacks,

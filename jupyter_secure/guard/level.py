@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 
 from jupyter_secure.protocol.grant import GuardLevel, GuardReport
 
+from . import landlockversions
+
 NAMESPACES_NEEDED = ("user", "mnt", "pid", "net", "ipc")
 # Reached on older kernels although everything else holds; said in the report.
 TOLERATED_G2 = frozenset({"signal"})
@@ -69,6 +71,8 @@ def _missing(abi: int, reached: set[str], own: list[str], outside: Mapping[str, 
     absent = [name for name in NAMESPACES_NEEDED if name not in own]
     if absent:
         sentences.append(f"No namespace of its own for: {', '.join(absent)}.")
+        old = landlockversions.lacking(abi)
+        sentences += [step.sentence for step in old if not (step.held_otherwise or step.measured)]
     if outside.get("Seccomp") != "2":
         sentences.append("No system call filter is in force.")
     return sentences

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import landlockversions
 from .bubblewrap import NAMESPACES, NO_NESTED
 from .plan import Stack
 from .syscalls import NUMBERS
@@ -49,15 +50,6 @@ DIAGNOSES = (
         "this container masks /proc, so a kernel cannot get a /proc of its own",
         "start the container with an unmasked /proc, or use the launcher's walls (G2)",
     ),
-)
-
-
-# What Landlock before an ABI cannot do; matters where bubblewrap does not keep the rest of the system out of sight.
-LANDLOCK_LACKS = (
-    (2, "a notebook cannot move files between folders of its own", "5.19"),
-    (3, "a notebook can empty files that it may not write", "6.2"),
-    (5, "control commands to devices are not held back", "6.10"),
-    (6, "a notebook can end your other processes", "6.12"),
 )
 
 
@@ -112,9 +104,9 @@ class Host:
             )
         elif not self.bubblewrap.works:
             sentences += [
-                f"Landlock before ABI {abi}: {lack}. Cure: Linux {linux} or newer."
-                for abi, lack, linux in LANDLOCK_LACKS
-                if self.landlock < abi
+                f"{step.sentence} Cure: Linux {step.linux} or newer."
+                for step in landlockversions.lacking(self.landlock)
+                if not step.held_otherwise
             ]
         if not self.seccomp:
             sentences.append(f"No system call filter: it is not available for this system ({self.machine}).")

@@ -2,7 +2,8 @@
 
 Promises: a right that this kernel's Landlock knows and no rule grants is refused; a path that does not exist is
 skipped, which refuses it. Rules are allow-only, so a read-only folder inside a writable one needs a mount namespace.
-Bits and structures: `linux/landlock.h`; what each ABI added is in the table below.
+Bits and structures: `linux/landlock.h`; what each ABI from 1 to 9 added is in the tables below. A later one is used
+like 9, because a right that is not named here is not handled.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ RULE_PATH_BENEATH = 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE = (1 << bit for bit in range(6))
 MAKE_CHAR, MAKE_DIR, MAKE_REG, MAKE_SOCK, MAKE_FIFO, MAKE_BLOCK, MAKE_SYM = (1 << bit for bit in range(6, 13))
-REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
+REFER, TRUNCATE, IOCTL_DEV, RESOLVE_UNIX = 1 << 13, 1 << 14, 1 << 15, 1 << 16
 NET_BIND_TCP, NET_CONNECT_TCP = 1, 2
 SCOPE_ABSTRACT_UNIX_SOCKET, SCOPE_SIGNAL = 1, 2
 
-# File rights handled from each ABI on; 4 added TCP, 6 added the scopes.
+# What is handled from each ABI on. 7 and 8 added nothing to handle: words about logging and about threads.
 FILE_RIGHTS = ((1, (1 << 13) - 1), (2, REFER), (3, TRUNCATE), (5, IOCTL_DEV))
+# Only where no network namespace does that work; there the way out is a Unix socket from outside.
+ALONE_FILE_RIGHTS = ((9, RESOLVE_UNIX),)
+ALONE_NET_RIGHTS = ((4, NET_BIND_TCP | NET_CONNECT_TCP),)
+SCOPES = ((6, SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL),)
+# Bytes of the structure from each ABI on; one that is longer than the kernel's must end in zeros.
+SIZES = ((1, 8), (4, 8), (6, 8))
 READ = EXECUTE | READ_FILE | READ_DIR
 # No device nodes may be made anywhere.
 WRITE = (
@@ -64,10 +71,20 @@ def abi() -> int:
     return max(0, syscall(CREATE_RULESET, None, 0, CREATE_RULESET_VERSION))
 
 
-def handled(version: int) -> int:
-    """Return the file rights that an ABI can refuse."""
+def attribute(version: int, *, network: bool) -> tuple[RulesetAttribute, int]:
+    """Return what a ruleset handles under an ABI, and the size of the structure that this ABI knows."""
+    alone = not network
+    rights = RulesetAttribute(
+        access_fs=_since(version, FILE_RIGHTS) | (alone and _since(version, ALONE_FILE_RIGHTS)),
+        access_net=alone and _since(version, ALONE_NET_RIGHTS),
+        scoped=_since(version, SCOPES),
+    )
+    return rights, sum(size for since, size in SIZES if version >= since)
+
+
+def _since(version: int, table: tuple[tuple[int, int], ...]) -> int:
     rights = 0
-    for since, bits in FILE_RIGHTS:
+    for since, bits in table:
         if version >= since:
             rights |= bits
     return rights
@@ -86,16 +103,11 @@ def restrict(rules: list[tuple[str, str]], *, network: bool) -> int:
     version = abi()
     if version == 0:
         return 0
-    attribute = RulesetAttribute(
-        access_fs=handled(version),
-        access_net=NET_BIND_TCP | NET_CONNECT_TCP if version >= 4 and not network else 0,
-        scoped=SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL if version >= 6 else 0,
-    )
-    size = 8 if version < 4 else 16 if version < 6 else 24
-    ruleset = demand(syscall(CREATE_RULESET, ctypes.byref(attribute), size, 0), "landlock ruleset")
+    handled, size = attribute(version, network=network)
+    ruleset = demand(syscall(CREATE_RULESET, ctypes.byref(handled), size, 0), "landlock ruleset")
     try:
         for path, kind in rules:
-            _allow(ruleset, path, RIGHTS[kind] & attribute.access_fs)
+            _allow(ruleset, path, RIGHTS[kind] & handled.access_fs)
         demand(syscall(RESTRICT_SELF, ruleset, 0), "landlock")
     finally:
         os.close(ruleset)

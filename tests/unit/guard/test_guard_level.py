@@ -43,6 +43,17 @@ def test_a_signal_that_got_out_is_tolerated_at_g2_and_said():
 
 
 @pytest.mark.parametrize(
+    ("abi", "lacks"), [(1, [2, 3, 5]), (2, [3, 5]), (3, [5]), (4, [5]), (5, []), (6, []), (7, []), (8, []), (9, [])]
+)
+def test_what_an_older_landlock_lacks_is_in_the_evidence_where_it_is_the_wall(abi, lacks):
+    said = assess(abi, CANARIES, {**OUTSIDE, **SHARED}).missing
+    assert [sentence[:21] for sentence in said if "before ABI" in sentence] == [
+        f"Landlock before ABI {since}" for since in lacks
+    ]
+    assert not any("before ABI" in sentence for sentence in assess(abi, CANARIES, {**OUTSIDE, **OWN}).missing)
+
+
+@pytest.mark.parametrize(
     "worse", [{"NoNewPrivs": "0"}, {"Seccomp": "0"}, {"CapEff": "000001ffffffffff"}, {"CapEff": "0000000000000002"}]
 )
 def test_what_the_operating_system_shows_counts_whatever_the_canaries_say(worse):

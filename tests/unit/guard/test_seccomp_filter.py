@@ -2,16 +2,19 @@
 
 import errno
 import functools
+import json
 import re
 import struct
 from pathlib import Path
 
 import pytest
 
+from jupyter_secure.guard import seccompfilter
 from jupyter_secure.guard.seccompfilter import ALLOW, ERRNO, KILL, Shape, assemble
 from jupyter_secure.guard.syscalls import AUDIT_ARCH, NUMBERS
 
 MACHINES = ("x86_64", "aarch64")
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "syscalls.json").read_text())
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
@@ -147,6 +150,49 @@ def test_without_namespaces_attributes_are_left_alone_and_nothing_is_connected(m
     assert answer(private, number) == ALLOW
     assert answer(shared, NUMBERS[machine]["connect"]) == refused(errno.EACCES)
     assert answer(private, NUMBERS[machine]["connect"]) == ALLOW
+
+
+CONDITIONAL = {"clone", "prlimit64", "move_pages", "ioctl", "personality", "socket", "socketpair"}
+ANSWERS = (
+    ("_NEVER", errno.EPERM, True),
+    ("_ABSENT", errno.ENOSYS, True),
+    ("_SHARED_REFUSED", errno.EACCES, False),
+    ("_SHARED_PRETENDED", 0, False),
+    ("_SHARED_UNSUPPORTED", errno.ENOTSUP, False),
+)
+
+
+def test_the_table_is_that_of_another_source(machine):
+    # A name without a number would be left out of the filter without a word; so the table must be complete too.
+    existing = {name: number for name, number in VECTORS[machine].items() if number is not None}
+    assert NUMBERS[machine] == existing
+    spoken = {name for rule, _, _ in ANSWERS for name in getattr(seccompfilter, rule).split()} | CONDITIONAL
+    assert spoken == set(VECTORS[machine])
+
+
+def test_each_number_of_the_other_source_gets_the_answer_of_its_rule(shape):
+    for rule, error, everywhere in ANSWERS:
+        expected = refused(error) if everywhere or not shape.private else ALLOW
+        for name in getattr(seccompfilter, rule).split():
+            number = VECTORS[shape.machine][name]
+            if number is not None:
+                assert answer(shape, number) == expected, name
+
+
+def test_a_filter_of_one_machine_ends_the_process_on_the_other(shape):
+    other = AUDIT_ARCH[next(name for name in MACHINES if name != shape.machine)]
+    assert {answer(shape, number, architecture=other) for number in range(500)} == {KILL}
+
+
+def test_every_number_of_the_second_abi_ends_the_process_on_x86_64_alone():
+    for private in (True, False):
+        assert answer(Shape("x86_64", private=private), 0x40000000 + 520) == KILL
+        assert answer(Shape("aarch64", private=private), 0x40000000 + 520) == ALLOW  # no such call: the system says so
+
+
+def test_a_machine_that_the_table_does_not_know_has_no_filter():
+    with pytest.raises(KeyError):
+        assemble(Shape("riscv64", private=True))
 
 
 def test_the_table_is_that_of_the_headers(machine):
