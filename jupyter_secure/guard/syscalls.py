@@ -1,7 +1,7 @@
 """System call numbers of the calls that the filter speaks about, from the kernel's own headers.
 
 x86_64: `asm/unistd_64.h`; aarch64: `asm-generic/unistd.h`, where calls that never existed there are absent. From 424 on
-both have the same numbers. `tests/unit/guard/test_seccomp_filter.py` compares the table with libseccomp and with headers.
+both have the same numbers. `tests/unit/guard/test_seccomp_filter.py` compares them with libseccomp and with headers.
 """
 
 from __future__ import annotations
