@@ -50,6 +50,18 @@ def confirm(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
+def typed_again(args: argparse.Namespace, name: str, warning: str) -> None:
+    """Return if a person typed the name of what is to be destroyed again.
+
+    Raises:
+        InvalidRequestError: there is nobody to ask, or it is another name.
+    """
+    if not interactive(args):
+        raise InvalidRequestError("Nothing was destroyed. Without a terminal, --yes says that it is meant.")
+    if input(f"{warning} Type {name} to go on: ") != name:
+        raise InvalidRequestError("That is another name. Nothing was destroyed.")
+
+
 def _line() -> str:
     line = sys.stdin.readline()
     if not line.strip("\r\n"):

@@ -26,6 +26,7 @@ SUBCOMMANDS = (
     "verify",
     "shred",
     "keys",
+    "subject",
     "user",
     "policy",
     "masks",

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from jupyter_secure.broker.keeping import shred
-from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
+from jupyter_secure.protocol.errors import RefusedError
 
-from .asking import interactive
+from .asking import typed_again
 from .vault import acting_person, open_vault
 
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         if not vault.catalog.versions(args.name):
             raise RefusedError("There is no sealed dataset of that name. `jupyter secure datasets` lists them.")
         if not args.yes:
-            _typed_again(args)
+            typed_again(args, args.name, "Every version of it will be unreadable for ever.")
         gone = shred(vault, args.name, acting_person())
     if args.json:
         print(msgspec.json.encode(gone).decode())
@@ -44,10 +44,3 @@ def run(args: argparse.Namespace) -> int:
     if not gone.scrubbed:
         print("A reader of the store put off overwriting the old key: type the same command again in a while.")
     return 0
-
-
-def _typed_again(args: argparse.Namespace) -> None:
-    if not interactive(args):
-        raise InvalidRequestError("Nothing was destroyed. Without a terminal, --yes says that it is meant.")
-    if input(f"Every version of {args.name} will be unreadable for ever. Type its name to go on: ") != args.name:
-        raise InvalidRequestError("That is another name. Nothing was destroyed.")

@@ -7,6 +7,7 @@ columns and types of the rows before, or are refused with the name of the column
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from jupyter_secure.protocol.noun import Noun
 
 from .catalog import Catalog
 from .data_keys import GivenKeys, decryption
-from .footer import check_pin
+from .footer import check_pin, file_digest, open_part
 from .manifest import Part
 from .parts import PartWriter
 from .reader import data_keys_of
@@ -62,8 +63,31 @@ class Former(Noun):
     footer_key: bytes
     column_keys: dict[str, bytes]
 
-    def open(self) -> Any:
-        """Open the part with Arrow; the caller closes it."""
+    def schema(self) -> pa.Schema:
+        """Return columns and types."""
+        with self._open() as file:
+            return file.schema_arrow.remove_metadata()
+
+    def batches(self, rows: int, columns: list[str]) -> Iterator[Any]:
+        """Read the part in batches.
+
+        Raises:
+            IntegrityError: it is not what was sealed.
+        """
+        with self._open() as file:
+            try:
+                yield from file.iter_batches(rows, columns=columns)
+            except (pa.ArrowException, OSError):
+                raise IntegrityError(detail=f"{self.part.file} does not decrypt") from None
+
+    def _open(self) -> Any:
+        # Arrow may abort the process on a forged file, so the whole of it is compared first.
+        fd = open_part(self.path)
+        try:
+            if file_digest(fd) != self.part.sha256:
+                raise IntegrityError(detail=f"{self.part.file} has another content")
+        finally:
+            os.close(fd)
         keys = GivenKeys(self.footer_key, self.column_keys)
         try:
             return pq.ParquetFile(self.path, decryption_properties=decryption(keys), pre_buffer=False)
@@ -75,9 +99,9 @@ class Former(Noun):
         return f"Former({self.part.file})"
 
 
-def former_parts(catalog: Catalog, keychain: Keychain, name: str) -> tuple[Former, ...]:
-    """Return the parts of a dataset's newest version, checked against its manifest; raises as `open_version`."""
-    signed = catalog.signed(name)
+def former_parts(catalog: Catalog, keychain: Keychain, name: str, version: int | None = None) -> tuple[Former, ...]:
+    """Return the parts of a version, by default the newest, checked against its manifest; raises as `open_version`."""
+    signed = catalog.signed(name, version)
     folder = catalog.folder(name, signed.manifest.version)
     for part in signed.manifest.parts:
         check_pin(folder / part.file, part.size, part.footer_sha256)
@@ -90,8 +114,7 @@ def former_parts(catalog: Catalog, keychain: Keychain, name: str) -> tuple[Forme
 
 def former_schema(catalog: Catalog, keychain: Keychain, name: str) -> pa.Schema:
     """Return the columns and types of a dataset's newest version."""
-    with former_parts(catalog, keychain, name)[0].open() as file:
-        return file.schema_arrow.remove_metadata()
+    return former_parts(catalog, keychain, name)[0].schema()
 
 
 class Appended:

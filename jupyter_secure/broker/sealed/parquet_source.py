@@ -1,4 +1,4 @@
-"""A plain Parquet file as a source, in batches; what Arrow says of an error goes nowhere, because it may quote a cell."""
+"""A plain Parquet file as a source; what Arrow says of an error goes nowhere, because it may quote a cell."""
 
 from __future__ import annotations
 

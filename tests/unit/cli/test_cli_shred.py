@@ -100,7 +100,7 @@ def test_without_a_terminal_it_has_to_be_meant(world, run):
 
 
 def test_at_a_terminal_the_name_is_typed_again(world, run, monkeypatch):
-    monkeypatch.setattr("jupyter_secure.cli.shred.interactive", lambda _: True)
+    monkeypatch.setattr("jupyter_secure.cli.asking.interactive", lambda _: True)
     monkeypatch.setattr("builtins.input", lambda _: "patient")
     assert run("shred", "patients")[1]["error"]["code"] == "invalid"
     assert "patients" in world.vault.catalog.names()
