@@ -11,7 +11,7 @@ import json
 from importlib.metadata import entry_points
 from typing import Any
 
-from jupyter_secure.guard import landlockversions, probe, rehearsal
+from jupyter_secure.guard import landlockversions, probe
 from jupyter_secure.guard.plan import Stack
 from jupyter_secure.protocol.errors import GuardError
 from jupyter_secure.protocol.grant import GuardLevel
@@ -63,7 +63,7 @@ def examine() -> dict[str, Any]:
         "landlock": host.landlock,
         "landlock_lacks": [step.sentence for step in landlockversions.lacking(host.landlock)],
         "seccomp": host.seccomp,
-        "bubblewrap": rehearsal.bubblewrap_version(host.bubblewrap.path) if host.bubblewrap.works else None,
+        "bubblewrap": probe.bubblewrap_version(host.bubblewrap.path) if host.bubblewrap.works else None,
         "stacks": stacks,
         "advice": advice,
     }
@@ -76,16 +76,26 @@ def _possible(host: probe.Host) -> list[Stack]:
 
 
 def _measure(stack: Stack, host: probe.Host) -> dict[str, Any]:
+    from jupyter_secure.guard import rehearsal  # needs parts of Python that Windows has not
+
     try:
         report = rehearsal.rehearse(stack, host)
     except GuardError as error:
-        return {"level": "G0", "layers": [], "reached": [], "missing": [error.public], "said": error.detail}
+        return {
+            "level": "G0",
+            "layers": [],
+            "reached": [],
+            "missing": [error.public],
+            "attempts": 0,
+            "said": error.detail,
+        }
     return {
         "level": str(report.level),
         "layers": list(report.layers),
         "reached": sorted(name for name, stopped in report.canaries.items() if not stopped),
         "missing": list(report.missing),
         "attempts": len(report.canaries),
+        "said": "",
     }
 
 
@@ -94,7 +104,7 @@ def _tell(found: dict[str, Any]) -> None:
     if not found["starts"]:
         print("Kernels are refused here, because the default rule asks for G2.")
     for name, shown in found["stacks"].items():
-        tried = f"{shown.get('attempts', 0)} attempts to get out, {len(shown['reached'])} of them successful"
+        tried = f"{shown['attempts']} attempts to get out, {len(shown['reached'])} of them successful"
         print(f"\n{name}: {shown['level']} ({', '.join(shown['layers']) or 'nothing in force'}); {tried}")
         for sentence in shown["missing"]:
             print(f"  - {sentence}")

@@ -11,11 +11,11 @@ import os
 import secrets
 import shutil
 import socket
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from . import temporary
 from .outside import born
 
 SECRET = b"nobody inside may read, write or remove this\n"
@@ -40,7 +40,7 @@ class Bait:
         self._stack.close()
 
     def _lay(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="jsec-bait-"))
+        self.folder = temporary.make("jsec-bait-")
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         (self.folder / "secret").write_bytes(SECRET)
         (self.folder / "secret").chmod(0o600)

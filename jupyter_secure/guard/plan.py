@@ -81,6 +81,7 @@ class Facts:
         hidden: folders that no kernel may see: the vault, Jupyter's own folders, keys.
         run_later: those of `RUN_LATER` that exist in the work folder or on the way to the notebook.
         links: top-level folders of the system that are symbolic links, with their targets.
+        network_kinds: the network file system that holds `root` and `notebook`, empty for one of this computer.
     """
 
     root: str
@@ -91,6 +92,7 @@ class Facts:
     hidden: tuple[str, ...]
     run_later: tuple[str, ...] = ()
     links: dict[str, str] = field(default_factory=dict)
+    network_kinds: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ def make(
     covered = tuple(path for path in (*facts.run_later, *facts.code) if inside(path, work) and path != work)
     masked = tuple(path for path in facts.hidden if any(inside(path, place) for place in (work, *facts.code)))
     writable = tuple(f"{path} can be changed by the kernel." for path in covered)
+    apart = (*SHARED, *writable) if stack is Stack.LAUNCHER else ()
     return GuardPlan(
         stack=stack,
         command=command,
@@ -192,5 +195,11 @@ def make(
         links=facts.links,
         temporary=facts.temporary,
         limits=limits,
-        gaps=(*SHARED, *writable) if stack is Stack.LAUNCHER else (),
+        gaps=(*apart, *_elsewhere(facts.network_kinds.get(work, ""))),
     )
+
+
+def _elsewhere(kind: str) -> tuple[str, ...]:
+    if not kind:
+        return ()
+    return (f"The work folder lies on a network file system ({kind}): other computers can read what is written there.",)

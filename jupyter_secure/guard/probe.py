@@ -134,6 +134,14 @@ def _host(path: str) -> Host:
     )
 
 
+def bubblewrap_version(path: str) -> str:
+    """Return what the program says of itself, empty if nothing."""
+    if not path or not Path(path).exists():
+        return ""
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    return done.stdout.strip()
+
+
 def _has_seccomp() -> bool:
     return (
         Path("/proc/sys/kernel/seccomp/actions_avail").exists() or "Seccomp:" in Path("/proc/self/status").read_text()

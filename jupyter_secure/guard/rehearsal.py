@@ -10,12 +10,11 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from pathlib import Path
 
 from jupyter_secure.protocol.errors import GuardError
 from jupyter_secure.protocol.grant import GuardReport
 
-from . import plan, survey
+from . import plan, survey, temporary
 from .confinement import Confinement
 from .kernelprocess import KernelProcess
 from .probe import Host
@@ -31,7 +30,7 @@ def rehearse(stack: plan.Stack, host: Host) -> GuardReport:
     Raises:
         GuardError: the walls could not be raised; `detail` holds what the launcher said.
     """
-    with tempfile.TemporaryDirectory(prefix="jsec-work-") as work:
+    with tempfile.TemporaryDirectory(prefix="jsec-work-", dir=temporary.folder()) as work:
         return asyncio.run(_start(stack, host, work))
 
 
@@ -65,11 +64,3 @@ async def _start(stack: plan.Stack, host: Host, work: str) -> GuardReport:
             running.close()
             folder.remove()
     return report
-
-
-def bubblewrap_version(path: str) -> str:
-    """Return what the program says of itself, empty if nothing."""
-    if not path or not Path(path).exists():
-        return ""
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
-    return done.stdout.strip()

@@ -10,24 +10,20 @@ import contextlib
 import fcntl
 import os
 import shutil
-import tempfile
 import weakref
 from pathlib import Path
 
-from jupyter_secure.protocol.errors import GuardError
-
+from . import temporary
 from .plan import Runtime
 
 PREFIX = "jsec-"
-# `sockaddr_un` has 108 bytes, one of them the closing zero; the longest name below the folder is `s/p-5`.
-LONGEST = 107 - len("/s/p-99999")
 
 
 class RuntimeFolder:
     """One kernel's folder; `remove` is idempotent and also runs when the object or the process ends."""
 
     def __init__(self) -> None:
-        self.path = _make()
+        self.path = temporary.make(PREFIX)
         for name in ("c", "s", "home", "tmp"):
             (self.path / name).mkdir(mode=0o700)
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -67,7 +63,7 @@ class RuntimeFolder:
 def sweep() -> int:
     """Remove what servers that were killed left behind; return how many folders."""
     swept = 0
-    for parent in {Path(tempfile.gettempdir()), Path("/tmp")}:  # noqa: S108  # names are unpredictable and owned
+    for parent in {Path(temporary.folder()), Path("/tmp")}:  # noqa: S108  # names are unpredictable and owned
         for folder in parent.glob(PREFIX + "*"):
             if _abandoned(folder):
                 _remove(folder, -1)
@@ -90,18 +86,6 @@ def _abandoned(folder: Path) -> bool:
     finally:
         os.close(fd)
     return True
-
-
-def _make() -> Path:
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  # `mkdtemp` makes the folder private
-        real = os.path.realpath(parent)
-        if len(real) + len("/" + PREFIX) + 8 <= LONGEST:
-            with contextlib.suppress(OSError):
-                return Path(tempfile.mkdtemp(prefix=PREFIX, dir=real))
-    raise GuardError(
-        "The kernel was not started: no folder for temporary files can be written. "
-        "Set TMPDIR to a folder that you own, with a path of less than 80 characters."
-    )
 
 
 def _remove(path: Path, lock: int) -> None:

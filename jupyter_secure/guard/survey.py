@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_run
 
 from jupyter_secure.protocol.errors import GuardError
 
+from . import mounts, temporary
 from .plan import RUN_LATER, SYSTEM, Facts, Stack, inside
 
 PACKAGE = os.path.realpath(Path(__file__).parent.parent)
@@ -54,9 +54,10 @@ def gather(
         root=real_root,
         notebook=real_notebook,
         home=home,
-        temporary=os.path.realpath(tempfile.gettempdir()),
+        temporary=os.path.realpath(temporary.folder()),
         code=code,
         hidden=unseen,
+        network_kinds={folder: mounts.network_kind(folder) for folder in (real_root, real_notebook)},
         run_later=_run_later(real_root, real_notebook),
         links={path: str(Path(path).readlink()) for path in SYSTEM if Path(path).is_symlink()},
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets.config import Config
 
-from jupyter_secure.guard import level, probe
+from jupyter_secure.guard import level, mounts, probe
 from jupyter_secure.guard.plan import Stack
 from jupyter_secure.guard.provisioner import GuardProvisioner, is_ipykernel
 from jupyter_secure.protocol.errors import GuardError
@@ -65,6 +67,63 @@ async def test_a_program_of_another_language_is_guarded_too(temporary, traits):
     assert left_behind(temporary) == []
     assert shown(pid, "cmdline") == ""
     assert open_descriptors() <= before + 1
+
+
+@pytest.mark.parametrize("traits", [{}, {"launcher_only": True}])
+async def test_a_work_folder_on_a_network_mount_is_said_in_the_evidence(temporary, monkeypatch, traits):
+    table = temporary / "mountinfo"
+    table.write_text(f"{mounts.TABLE.read_text()}9 1 0:9 / {temporary}/work rw - nfs4 server:/share rw\n")
+    monkeypatch.setattr(mounts, "TABLE", table)
+    made = manager(**traits)
+    await start(made, temporary)
+    said = made.provisioner.report
+    assert said.level.reaches(said.level.G2)
+    assert any("network file system (nfs4)" in sentence for sentence in said.missing)
+    assert any("network file system (nfs4)" in sentence for sentence in (await made.provisioner.measure()).missing)
+    await made.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("traits", [{}, {"launcher_only": True}])
+async def test_a_path_of_temporary_files_too_long_for_sockets_is_gone_around(temporary, monkeypatch, traits):
+    long = temporary / ("x" * 90)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    made = manager(**traits)
+    await start(made, temporary)
+    assert made.provisioner.report.level.reaches(made.provisioner.report.level.G2)
+    folder = Path(made.connection_file).parents[1]
+    assert str(folder).startswith("/tmp/jsec-")
+    await made.shutdown_kernel(now=True)
+    assert not folder.exists()
+    assert list(long.iterdir()) == []
+
+
+START_WHERE_NOTHING_CAN_BE_WRITTEN = """
+import asyncio
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_secure.guard import probe
+from jupyter_secure.guard.wall import landlock, process
+from jupyter_secure.protocol.errors import GuardError
+probe.host()
+process.no_new_privileges()
+assert landlock.restrict([("/", "ro"), ("/dev", "dev")], network=True)
+made = AsyncKernelManager(kernel_name="python3")
+made._kernel_spec = KernelSpec(argv=["/bin/sleep", "30"], display_name="sleep", language="none", resource_dir="")
+made._kernel_spec.metadata = {"kernel_provisioner": {"provisioner_name": "jupyter-secure", "config": {}}}
+try:
+    asyncio.run(made.start_kernel())
+except GuardError as error:
+    print(error.public)
+"""
+
+
+@pytest.mark.skipif(not probe.host().landlock, reason="LOUD SKIP, this kernel has no Landlock")
+def test_where_no_temporary_file_can_be_written_the_start_is_refused_with_the_cure():
+    done = subprocess.run(
+        [sys.executable, "-c", START_WHERE_NOTHING_CAN_BE_WRITTEN], capture_output=True, text=True, check=False
+    )
+    assert "no folder for temporary files can be written. Set TMPDIR" in done.stdout, done.stderr
 
 
 async def test_a_host_that_cannot_reach_the_minimum_refuses_with_the_cure(temporary, monkeypatch):

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from jupyter_secure.guard import runtime
 from jupyter_secure.guard.runtime import RuntimeFolder, sweep
 from jupyter_secure.protocol.errors import GuardError
 
@@ -82,7 +82,7 @@ def test_no_folder_to_write_in_is_said(monkeypatch):
     def full(**_):
         raise OSError("no space")
 
-    monkeypatch.setattr(runtime.tempfile, "mkdtemp", full)
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
     with pytest.raises(GuardError, match="TMPDIR"):
         RuntimeFolder()
 

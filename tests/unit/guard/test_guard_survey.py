@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_secure.guard import survey
+from jupyter_secure.guard import mounts, survey
 from jupyter_secure.guard.plan import Stack, inside
 from jupyter_secure.protocol.errors import GuardError
 
@@ -98,3 +98,35 @@ def test_what_runs_later_is_found_on_the_way_to_the_notebook(work):
     (work / "a" / ".vscode").mkdir()
     found = gather(work, notebook=str(work / "a" / "b")).run_later
     assert found == (f"{work}/.git", f"{work}/a/.vscode")
+
+
+def mounted(monkeypatch, tmp_path, point, kind):
+    """Say in a table of mounts that a file system of this kind lies on a folder."""
+    table = tmp_path / "mountinfo"
+    escaped = str(point).replace(" ", r"\040")
+    table.write_text(
+        f"{mounts.TABLE.read_text()}9 1 0:9 / {escaped} rw,relatime shared:1 - {kind} server:/share rw,vers=4\n"
+    )
+    monkeypatch.setattr(mounts, "TABLE", table)
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "9p"])
+def test_a_folder_on_a_network_mount_is_known_as_one(work, tmp_path, monkeypatch, kind):
+    far = tmp_path / "far away"
+    (far / "below").mkdir(parents=True)
+    mounted(monkeypatch, tmp_path, far, kind)
+    assert mounts.network_kind(str(far)) == kind
+    assert gather(far / "below").network_kinds[str(far / "below")] == kind
+    assert gather(work).network_kinds[str(work)] == ""
+
+
+def test_a_folder_of_this_computer_over_a_network_mount_is_none(work, tmp_path, monkeypatch):
+    mounted(monkeypatch, tmp_path, tmp_path, "nfs4")
+    mounted(monkeypatch, tmp_path, work, "ext4")
+    assert mounts.network_kind(str(tmp_path)) == "nfs4"
+    assert mounts.network_kind(str(work)) == ""
+
+
+def test_a_folder_that_only_begins_like_a_mount_does_not_lie_on_it(tmp_path, monkeypatch):
+    mounted(monkeypatch, tmp_path, tmp_path / "far", "nfs4")
+    assert mounts.network_kind(str(tmp_path / "farther")) == ""
