@@ -77,6 +77,27 @@ def load_with_note(
         return _load(message, frame, bar.show)
 
 
+def sql(text: str, *, epsilon: Any = None, purpose: str | None = None, dry_run: bool = False) -> Any:
+    """Ask a private dataset one SELECT; return a frame with values and margins.
+
+    Args:
+        text: the statement.
+        epsilon: what it may cost; the policy's default if None.
+        purpose: what the data is used for.
+        dry_run: return the price and the margins, and spend nothing.
+
+    Raises:
+        InvalidRequestError: it is no such statement; the sentence says what works.
+        RefusedError: policy does not permit private questions, or there is no such dataset.
+    """
+    try:
+        from . import sql as translation
+    except ImportError:
+        raise InvalidRequestError("SQL needs sqlglot: install `jupyter-secure[sql]`.") from None
+    handle = load(translation.dataset_of(text), "dp", purpose=purpose)
+    return handle.ask(translation.translate(text, handle.columns), epsilon=epsilon, dry_run=dry_run)
+
+
 def catalog() -> CatalogTable:
     """Return the datasets that may be used here, and as what."""
     return CatalogTable(_ask(Catalog(), CatalogReply))

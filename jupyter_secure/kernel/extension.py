@@ -14,7 +14,7 @@ from typing import Any
 
 from . import completion, debugging, installing, refusals
 from .client import CONNECTION
-from .magics import NAMES, SecureMagics
+from .magics import CELL_NAMES, NAMES, SecureMagics
 
 WARM_AFTER = 1.0  # seconds; by then the kernel has answered its first request
 HEAVY = ("pandas", "jupyter_secure.kernel.opener", "jupyter_secure.kernel.frames")
@@ -40,6 +40,8 @@ def unload_ipython_extension(shell: Any) -> None:
     installing.uninstall(shell)
     for name in NAMES:
         shell.magics_manager.magics["line"].pop(name, None)
+    for name in CELL_NAMES:
+        shell.magics_manager.magics["cell"].pop(name, None)
     refusals.uninstall()
 
 

@@ -1,4 +1,4 @@
-"""The magics: `%secure_load`, `%secure_catalog`, `%secure_status`, `%secure_why`, `%secure_budget`, `%secure_request`.
+"""The magics: `%secure_load`, `%%secure_sql`, `%secure_catalog`, `%secure_status`, `%secure_why`, and others.
 
 Each parses its line and calls the function of the same name in `api`; `?` after the name shows the options.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
@@ -17,7 +17,7 @@ from .display import AccessNote, BudgetTable, CatalogTable, StatusTable, WhyTabl
 
 @magics_class
 class SecureMagics(Magics):
-    """Line magics for sealed datasets."""
+    """Magics for sealed datasets."""
 
     @magic_arguments()
     @argument("dataset", help="name of the dataset; `%%secure_catalog` lists them")
@@ -38,6 +38,24 @@ class SecureMagics(Magics):
         if note is not None and not args.quiet:
             display(note)
         return loaded
+
+    @magic_arguments()
+    @argument("name", nargs="?", help="the variable that gets the answer; without it the answer is shown")
+    @argument("--epsilon", help="what the question may cost; default: the policy's")
+    @argument("--purpose", help="what the data is used for")
+    @argument("--dry-run", action="store_true", help="say the price and the margins, and spend nothing")
+    @cell_magic
+    def secure_sql(self, line: str, cell: str) -> Any:
+        """Ask a private dataset in SQL: one SELECT with COUNT, SUM, AVG, STDDEV, MEDIAN ... by groups.
+
+        `SELECT sex, AVG(cost) FROM patients WHERE age > 40 GROUP BY sex`
+        """
+        args = parse_argstring(self.secure_sql, line)
+        answer = api.sql(cell, epsilon=args.epsilon, purpose=args.purpose, dry_run=args.dry_run)
+        if not args.name:
+            return answer
+        self.shell.user_ns[args.name] = answer
+        return None
 
     @magic_arguments()
     @line_magic
@@ -89,6 +107,7 @@ class SecureMagics(Magics):
 
 
 NAMES = ("secure_load", "secure_catalog", "secure_status", "secure_why", "secure_budget", "secure_request")
+CELL_NAMES = ("secure_sql",)
 
 
 def _unquoted(text: str) -> str:

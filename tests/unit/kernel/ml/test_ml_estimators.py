@@ -1,8 +1,6 @@
 """Estimators over a whole broker: trained on sealed census data, charged in the ledger, and ordinary afterwards."""
 
-import asyncio
 import pathlib
-import threading
 
 import numpy as np
 import pandas as pd
@@ -14,12 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 import jupyter_secure
 from jupyter_secure import ml
-from jupyter_secure.kernel.dp import DpFrame
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, RefusedError
-from jupyter_secure.protocol.messages import Load
-from jupyter_secure.protocol.view import Rung
 from jupyter_secure.testing.world import World
+from tests.unit.kernel.desk_client import DeskClient
 
 pytestmark = pytest.mark.slow
 
@@ -76,59 +72,22 @@ def census(name):
     return frame.assign(pid=[f"p{number}" for number in range(len(frame))])[["pid", *KEYS, *BOUNDS]]
 
 
-class Client:
-    """The kernel's side of the channel, over a desk that runs in a thread of its own."""
-
-    def __init__(self, folder):
-        self.world = World(folder)
-        self.world.person("ann", "scientist")
-        table = pa.Table.from_pandas(census("adult.data"), preserve_index=False)
-        tags = dict.fromkeys((*KEYS, *BOUNDS), Tag.MEASURE) | {"pid": Tag.DIRECT}
-        self.world.seal(table, "census", tags)
-        self.world.apply(policy())
-        self._tables = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._desk = self.world.desk()
-        front = self._wait(self._desk.__aenter__())
-        self._kernel = self._wait(front.kernel("ann"))
-
-    def _wait(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
-
-    def request(self, message, progress=None):
-        reply, table = self._wait(self._kernel.fetch(message))
-        if table is None:
-            return reply, None
-        self._tables[len(self._tables)] = table
-        return reply, len(self._tables) - 1
-
-    def open(self, reply, fd):
-        return self._tables[fd]
-
-    def handle(self):
-        return DpFrame(self.request(Load(dataset="census", rung=Rung.DP))[0], self)
-
-    def close(self):
-        self._wait(self._desk.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self.world.verify()
-        self.world.vault.close()
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    client = Client(tmp_path_factory.mktemp("census"))
+    world = World(tmp_path_factory.mktemp("census"))
+    world.person("ann", "scientist")
+    table = pa.Table.from_pandas(census("adult.data"), preserve_index=False)
+    tags = dict.fromkeys((*KEYS, *BOUNDS), Tag.MEASURE) | {"pid": Tag.DIRECT}
+    world.seal(table, "census", tags)
+    world.apply(policy())
+    client = DeskClient(world, "ann")
     yield client
     client.close()
 
 
 @pytest.fixture
 def p(client):
-    return client.handle()
+    return client.handle("census")
 
 
 @pytest.fixture(scope="module")

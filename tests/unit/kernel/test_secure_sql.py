@@ -1,0 +1,197 @@
+"""SQL becomes a question of the algebra or a sentence; nothing else comes of it."""
+
+import json
+import os
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from jupyter_secure.kernel import api, extension
+from jupyter_secure.kernel.sql import dataset_of, translate
+from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.errors import InvalidRequestError
+from jupyter_secure.protocol.queryread import read_question
+from jupyter_secure.testing.world import World
+from tests.unit.kernel.desk_client import DeskClient
+
+COLUMNS = ("age", "cost", "sex", "Ward")
+QUESTION = {
+    "SELECT COUNT(*) FROM patients": {"aggs": [{"op": "count"}]},
+    "select count(cost) as n from patients p where p.age >= 18": {
+        "aggs": [{"op": "count", "col": "cost", "as": "n"}], "where": {"op": "ge", "col": "age", "value": 18}
+    },
+    "SELECT sex, FLOOR(age / 10) * 10 AS decade, AVG(cost) FROM patients GROUP BY sex, decade": {
+        "aggs": [{"op": "mean", "col": "cost"}], "group_by": [{"col": "sex"}, {"col": "age", "width": 10}]
+    },
+    "SELECT sex, SUM(cost), STDDEV(cost), VAR_POP(cost) FROM patients GROUP BY 1": {
+        "aggs": [{"op": op, "col": "cost"} for op in ("sum", "std", "variance")], "group_by": [{"col": "sex"}]
+    },
+    "SELECT MEDIAN(cost), PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY age), APPROX_QUANTILE(age, 0.1) FROM patients": {
+        "aggs": [
+            {"op": "quantile", "col": "cost", "q": 0.5}, {"op": "quantile", "col": "age", "q": 0.9},
+            {"op": "quantile", "col": "age", "q": 0.1},
+        ]
+    },
+    "SELECT COUNT(DISTINCT person) FROM patients WHERE NOT (sex IN ('F', 'M') OR ward IS NULL)": {
+        "aggs": [{"op": "persons"}],
+        "where": {"op": "not", "arg": {"op": "or", "args": [
+            {"op": "in", "col": "sex", "values": ["F", "M"]}, {"op": "is_null", "col": "Ward"}]}},
+    },
+    "SELECT COUNT(*) FROM patients WHERE -5 < cost AND age BETWEEN 1 AND 2.5 AND ward IS NOT TRUE": {
+        "aggs": [{"op": "count"}],
+        "where": {"op": "and", "args": [
+            {"op": "gt", "col": "cost", "value": -5}, {"op": "between", "col": "age", "lower": 1, "upper": 2.5},
+            {"op": "not", "arg": {"op": "eq", "col": "Ward", "value": "true"}}]},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", QUESTION)
+def test_a_statement_is_one_question(text):
+    question = translate(text, COLUMNS)
+    assert question == {"v": 1, "dataset": "patients"} | QUESTION[text]
+    read_question(json.dumps(question))
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("SELECT * FROM patients", "single rows never leave"),
+        ("SELECT cost FROM patients", "single rows never leave"),
+        ("SELECT age, COUNT(*) FROM patients GROUP BY sex", "single rows never leave"),
+        ("SELECT sex FROM patients GROUP BY sex", "COUNT(*)"),
+        ("SELECT MAX(cost) FROM patients", "QUANTILE"),
+        ("SELECT SUM(cost * 2) FROM patients", "name a column"),
+        ("SELECT SUM(DISTINCT cost) FROM patients", "name a column"),
+        ("SELECT COUNT(DISTINCT sex) FROM patients", "counts people"),
+        ("SELECT COUNT(*) FROM patients ORDER BY 1", "sort the answer"),
+        ("SELECT COUNT(*) FROM patients LIMIT 1", "cut the answer"),
+        ("SELECT sex, COUNT(*) FROM patients GROUP BY sex HAVING COUNT(*) > 5", "filter the answer"),
+        ("SELECT COUNT(*) FROM patients JOIN others ON age = x", "one dataset"),
+        ("SELECT COUNT(*) FROM patients, others", "one dataset"),
+        ("SELECT COUNT(*) FROM (SELECT * FROM patients)", "one SELECT from one dataset"),
+        ("WITH x AS (SELECT 1) SELECT COUNT(*) FROM patients", "one dataset"),
+        ("SELECT COUNT(*) FROM patients UNION SELECT 1", "one SELECT"),
+        ("SELECT COUNT(*) FROM patients; SELECT 1", "one SELECT"),
+        ("DROP TABLE patients", "one SELECT"),
+        ("SELECT COUNT(*) FROM patients WHERE age > cost", "compare a column with a literal"),
+        ("SELECT COUNT(*) FROM patients WHERE age + 1 > 2", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients WHERE sex LIKE 'F%'", "BETWEEN, IN"),
+        ("SELECT COUNT(*) FROM patients WHERE age IN (SELECT 1)", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients WHERE age BETWEEN SYMMETRIC 3 AND 1", "COUNT, SUM"),
+        ("SELECT COUNT(*) FILTER (WHERE age > 3) FROM patients", "COUNT, SUM"),
+        ("SELECT COUNT(*) OVER () FROM patients", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients TABLESAMPLE 10%", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients GROUP BY ROLLUP (sex)", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM READ_CSV('/etc/passwd')", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients FOR UPDATE", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM other.patients", "one dataset"),
+        ("SELECT SUM(zip) FROM patients", "There are: age, cost, sex, Ward"),
+        ('SELECT SUM("AGE") FROM patients', "no column `AGE`"),
+        ("SELECT CEIL(age), COUNT(*) FROM patients GROUP BY CEIL(age)", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients WHERE age > 'x' || 'y'", "COUNT, SUM"),
+        ("SELEC", "one SELECT"),
+        ("", "one SELECT"),
+        ("SELECT 1", "one SELECT"),
+        ("SELECT " + "(" * 3000 + "1" + ")" * 3000, "SQL"),
+    ],
+)
+def test_what_the_algebra_lacks_is_refused_with_what_works(text, instead):
+    with pytest.raises(InvalidRequestError) as refused:
+        translate(text, COLUMNS)
+    assert instead in refused.value.public
+
+
+FURTHER = (
+    "*", "(", ")", ",", ";", "--", "/*", "'", '"', "%", "::", "||", "CASE", "WHEN", "THEN", "END", "CAST", "AS", "LIKE",
+    "UNION", "SELECT", "EXISTS", "PIVOT",
+)  # fmt: skip
+
+
+def mutant(choice, words):
+    """Return a statement made of pieces of others, in a new order."""
+    made = list(words[choice.randrange(len(words))])
+    for _ in range(choice.randrange(1, 6)):
+        place, other = choice.randrange(len(made)), words[choice.randrange(len(words))]
+        what = choice.randrange(4)
+        if what == 0:
+            made[place] = other[choice.randrange(len(other))]
+        elif what == 1:
+            made.insert(place, other[choice.randrange(len(other))])
+        elif what == 2 and len(made) > 1:
+            del made[place]
+        else:
+            start = choice.randrange(len(other))
+            made[place:place] = other[start : start + choice.randrange(1, 5)]
+    return " ".join(made)
+
+
+def test_a_mutant_is_a_question_of_the_algebra_or_a_sentence():
+    """`SQL_MUTANTS` asks for more than the suite has time for."""
+    words = [text.replace("(", " ( ").replace(")", " ) ").replace(",", " , ").split() for text in QUESTION]
+    words.append(FURTHER)
+    choice, accepted = random.Random(20_261_126), 0
+    for _ in range(int(os.environ.get("SQL_MUTANTS", "3000"))):
+        text = mutant(choice, words)
+        try:
+            dataset_of(text)
+            read_question(json.dumps(translate(text, COLUMNS)))
+            accepted += 1
+        except InvalidRequestError:
+            pass
+    assert accepted > 20
+
+
+POLICY = """
+[dataset.patients]
+tags = { pid = "direct", age = "measure", sex = "measure" }
+privacy_unit = "pid"
+bounds = { age = [0, 100] }
+keys = { sex = ["F", "M"] }
+budget = { epsilon = "20", delta = "1e-6", default_query = "1" }
+
+[[rule]]
+id = "scientists-ask"
+to = ["role:scientist"]
+datasets = ["patients"]
+view = "dp"
+"""
+
+
+@pytest.fixture
+def client(tmp_path):
+    world = World(tmp_path)
+    world.person("ann", "scientist")
+    choice = np.random.default_rng(1)
+    table = pa.table(
+        {"pid": [f"p{n}" for n in range(4000)], "age": choice.integers(0, 101, 4000), "sex": ["F", "M"] * 2000}
+    )
+    world.seal(table, tags={"pid": Tag.DIRECT, "age": Tag.MEASURE, "sex": Tag.MEASURE})
+    world.apply(POLICY)
+    client = DeskClient(world, "ann")
+    yield client
+    client.close()
+
+
+def test_the_magic_asks_a_whole_broker(client, monkeypatch, tmp_path):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setattr(api.CONNECTION, "client", lambda: client)
+    shell = InteractiveShell()
+    extension.load_ipython_extension(shell)
+    try:
+        statement = "SELECT sex, COUNT(*) AS n, MEDIAN(age) FROM patients WHERE age < 50 GROUP BY sex"
+        price = shell.run_cell_magic("secure_sql", "--dry-run", statement)
+        assert price.asked.tolist() == ["n", "q50_age in ranks"]
+        assert shell.run_cell_magic("secure_sql", "answer --epsilon 8", statement) is None
+        answer = shell.user_ns["answer"]
+        assert answer.columns.tolist() == ["sex", "n", "n_margin", "q50_age", "q50_age_margin"]
+        assert answer.n[:2].tolist() == pytest.approx([1000, 1000], abs=100)
+        assert answer.q50_age[:2].tolist() == pytest.approx([25, 25], abs=5)
+        assert answer.attrs["epsilon"] == "8"
+    finally:
+        extension.unload_ipython_extension(shell)
+        shell.history_manager.end_session()
+        InteractiveShell.clear_instance()
