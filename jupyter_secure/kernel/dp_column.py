@@ -101,6 +101,14 @@ class DpSeries:
         aggs += [{"op": "quantile", "col": self.name, "q": q} for q in QUARTERS]
         return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
 
+    def cov(self, other: DpSeries | str, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the covariance with another column."""
+        return self._with("covariance", other, epsilon, dry_run)
+
+    def corr(self, other: DpSeries | str, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the correlation with another column."""
+        return self._with("correlation", other, epsilon, dry_run)
+
     def value_counts(self, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask for the number of rows by keys or bins, the largest first; sorting what is released costs nothing."""
         found = self.hist(width=width, epsilon=epsilon, dry_run=dry_run)
@@ -169,6 +177,12 @@ class DpSeries:
 
     def _test(self, op: str, **fields: Any) -> DpPredicate:
         return DpPredicate(self._asking.dataset, {"op": op, "col": self.name, **fields})
+
+    def _with(self, op: str, other: DpSeries | str, epsilon: Any, dry_run: bool) -> Any:
+        name = other.name if isinstance(other, DpSeries) else other
+        self._asking.check(name)
+        agg = {"op": op, "col": self.name, "other": name}
+        return self._asking.put([agg], self._keys, epsilon, dry_run=dry_run)
 
     def _ask(self, op: str, bounds: dict[str, Any], epsilon: Any, dry_run: bool) -> Any:
         given = {name: literal(value) for name, value in bounds.items() if value is not None}

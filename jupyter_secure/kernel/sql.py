@@ -75,7 +75,9 @@ CLOSED: dict[type[exp.Expression], set[str]] = {
     exp.Star: set(),
     exp.Null: set(),
     **dict.fromkeys((*BOUNDED, exp.Median, exp.Floor, exp.Where, exp.Not, exp.Neg, exp.Paren), _ONE),
-    **dict.fromkeys((exp.PercentileCont, exp.PercentileDisc, exp.WithinGroup, exp.Mul, exp.Is), _TWO),
+    **dict.fromkeys(
+        (exp.Corr, exp.CovarPop, exp.PercentileCont, exp.PercentileDisc, exp.WithinGroup, exp.Mul, exp.Is), _TWO
+    ),
     **dict.fromkeys((exp.And, exp.Or, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), _TWO),
 }
 
@@ -189,7 +191,7 @@ def _aggregates(select: exp.Select, keys: list[dict[str, Any]], known: Columns) 
     return aggs
 
 
-def _aggregate(node: exp.Expression, known: Columns) -> dict[str, Any]:
+def _aggregate(node: exp.Expression, known: Columns) -> dict[str, Any]:  # noqa: PLR0911 - one return for each kind
     if isinstance(node, exp.Count):
         return _count(node, known)
     if isinstance(node, exp.WithinGroup):
@@ -200,6 +202,9 @@ def _aggregate(node: exp.Expression, known: Columns) -> dict[str, Any]:
         return {"op": "quantile", "col": known.name(node.this), "q": number(node.expression)}
     if isinstance(node, exp.Quantile | exp.ApproxQuantile):
         return {"op": "quantile", "col": _column(node.this, known), "q": number(node.args["quantile"])}
+    if isinstance(node, exp.Corr | exp.CovarPop):
+        op = "correlation" if isinstance(node, exp.Corr) else "covariance"
+        return {"op": op, "col": _column(node.this, known), "other": _column(node.expression, known)}
     op = BOUNDED.get(type(node))
     if op is None:
         raise _lacking(f"`{_shown(node)}`: COUNT, SUM, AVG, VARIANCE, STDDEV, MEDIAN and QUANTILE are answered")

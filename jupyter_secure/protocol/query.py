@@ -174,6 +174,22 @@ class Std(Aggregate, tag="std"):
     name: Name | None = msgspec.field(default=None, name="as")
 
 
+class Covariance(Aggregate, tag="covariance"):
+    """Covariance of two numbers over the rows where both have a value (divided by their number)."""
+
+    col: ColumnName
+    other: ColumnName
+    name: Name | None = msgspec.field(default=None, name="as")
+
+
+class Correlation(Aggregate, tag="correlation"):
+    """Correlation of two numbers over the rows where both have a value (Pearson)."""
+
+    col: ColumnName
+    other: ColumnName
+    name: Name | None = msgspec.field(default=None, name="as")
+
+
 class Quantile(Aggregate, tag="quantile"):
     """Value below which a share `q` of the rows with a value lies; bounds as in `Sum`."""
 
@@ -198,7 +214,7 @@ class Histogram(Aggregate, tag="histogram"):
     name: Name | None = msgspec.field(default=None, name="as")
 
 
-Asked = Count | Persons | Sum | Mean | Variance | Std | Quantile | Histogram
+Asked = Count | Persons | Sum | Mean | Variance | Std | Covariance | Correlation | Quantile | Histogram
 Bounded = Sum | Mean | Variance | Std | Quantile
 
 

@@ -15,7 +15,23 @@ import msgspec
 
 from .canonical import canonical
 from .errors import InvalidRequestError
-from .query import MAX_DEPTH, MAX_NODES, And, Asked, Count, Histogram, Key, Not, Or, Persons, Quantile, Question, Where
+from .query import (
+    MAX_DEPTH,
+    MAX_NODES,
+    And,
+    Asked,
+    Correlation,
+    Count,
+    Covariance,
+    Histogram,
+    Key,
+    Not,
+    Or,
+    Persons,
+    Quantile,
+    Question,
+    Where,
+)
 
 MAX_TEXT = 32_768
 MAX_JSON_DEPTH = 2 * MAX_DEPTH + 6
@@ -28,6 +44,8 @@ NEAREST = {
     "max": "`quantile` with a large `q`, or the public bounds",
     "var": "`variance`",
     "stddev": "`std`",
+    "cov": "`covariance`",
+    "corr": "`correlation`",
     "distinct": "`persons`, which counts distinct people",
     "nunique": "`persons`, which counts distinct people",
     "count_distinct": "`persons`, which counts distinct people",
@@ -121,6 +139,8 @@ def default_name(asked: Asked) -> str:
         return "persons"
     if isinstance(asked, Histogram) or asked.col is None:
         return "count"
+    if isinstance(asked, Covariance | Correlation):
+        return re.sub(r"[^A-Za-z0-9_]", "_", f"{type(asked).__name__.lower()}_{asked.col}_{asked.other}")[:64]
     if isinstance(asked, Quantile):
         return re.sub(r"[^A-Za-z0-9_]", "_", f"q{asked.q * 100:g}_{asked.col}")[:64]
     # A column's name may hold any printable character; the name of a result may not.

@@ -20,6 +20,7 @@ from jupyter_secure.protocol.queryread import read_question
 
 KEY = bytes(range(32))
 HALVES = NumberDomain(name="x", lower=-9.5, upper=9.5, resolution=0.5)
+QUARTERS = NumberDomain(name="y", lower=-3, upper=7, resolution=0.25)
 QUESTIONS = [
     {},
     {"where": {"op": "gt", "col": "x", "value": 0}},
@@ -31,6 +32,8 @@ QUESTIONS = [
     {"group_by": [{"col": "g"}, {"col": "x", "width": 4}], "where": {"op": "is_null", "col": "x"}},
     {"aggs": [{"op": "variance", "col": "x"}, {"op": "std", "col": "x", "lower": -3, "upper": 1}]},
     {"aggs": [{"op": "std", "col": "x"}], "group_by": [{"col": "g"}]},
+    {"aggs": [{"op": "correlation", "col": "x", "other": "y"}]},
+    {"aggs": [{"op": "covariance", "col": "y", "other": "x"}], "group_by": [{"col": "g"}]},
     {"aggs": [{"op": "quantile", "col": "x", "q": 0.5}, {"op": "persons"}]},
     {"aggs": [{"op": "quantile", "col": "x", "q": 0.1}, {"op": "persons"}], "group_by": [{"col": "g"}]},
 ]
@@ -69,6 +72,7 @@ def arrow(found):
         {
             "pid": pa.chunked_array([pa.array(pids, pa.string())]),
             "x": pa.chunked_array([pa.array(numbers, pa.float64())]),
+            "y": pa.chunked_array([pa.array([None if x is None else x * -0.5 for x in numbers], pa.float64())]),
             "g": pa.chunked_array([pa.array(groups, pa.string())]),
         }
     )
@@ -79,7 +83,7 @@ def arrow(found):
 def test_one_person_moves_no_part_by_more_than_its_sensitivity(found, k, fields, person):
     domain = DpDomain(
         dataset="d", privacy_unit="pid", contributions=k, max_rows=1000,
-        columns=(HALVES, CategoryDomain(name="g", keys=("a", "b", ""))),
+        columns=(HALVES, QUARTERS, CategoryDomain(name="g", keys=("a", "b", ""))),
     )  # fmt: skip
     with_person = parts(arrow(found), domain, fields)
     without = parts(arrow([row for row in found if row[0] != person]), domain, fields)

@@ -172,6 +172,8 @@ def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
         (lambda p: p.age.median(), [{"op": "quantile", "col": "age", "q": 0.5}]),
         (lambda p: p.age.quantile([0.1, 0.9]), [{"op": "quantile", "col": "age", "q": q} for q in (0.1, 0.9)]),
         (lambda p: p.persons(), [{"op": "persons"}]),
+        (lambda p: p.age.corr(p["<b>cost"]), [{"op": "correlation", "col": "age", "other": "<b>cost"}]),
+        (lambda p: p.age.cov("<b>cost"), [{"op": "covariance", "col": "age", "other": "<b>cost"}]),
         (lambda p: p.groupby("sex").agg({"age": ["std", "median"]}),
          [{"op": "std", "col": "age"}, {"op": "quantile", "q": 0.5, "col": "age"}]),
         (lambda p: p.sex.value_counts(), [{"op": "histogram", "col": "sex"}]),

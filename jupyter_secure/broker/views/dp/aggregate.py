@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .normalise import Normal
-from .sensitivity import CountPart, Part, PersonsPart, SquarePart, SumPart, TreePart
+from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import BRANCHES
 
 PERSONS = ""  # among the columns: a code for each row's person; no column has an empty name
@@ -30,8 +30,9 @@ def aggregate(
         codes: group of each row; None where there is one group.
         groups: number of groups.
     """
-    if part.col is not None:
-        used = used & ~columns[part.col].null
+    for col in (part.col, part.beside):
+        if col is not None:
+            used = used & ~columns[col].null
     if isinstance(part, PersonsPart):
         return _persons(columns[PERSONS].codes[used], None if codes is None else codes[used], groups)
     if isinstance(part, TreePart):
@@ -40,7 +41,7 @@ def aggregate(
         if codes is None:
             return np.array([np.count_nonzero(used)], dtype=np.int64)
         return np.bincount(codes[used], minlength=groups).astype(np.int64)
-    values = _values(part, columns[part.col])[used]
+    values = _values(part, columns)[used]
     if codes is None:
         return np.array([values.sum(dtype=np.int64)], dtype=np.int64)
     total = np.zeros(groups, dtype=np.int64)
@@ -48,13 +49,21 @@ def aggregate(
     return total
 
 
-def _values(part: SumPart | SquarePart, column: Normal) -> NDArray[np.int64]:
-    clipped = np.clip(column.codes, part.lo, part.hi)
-    moved = clipped - part.centre if part.centre else clipped
-    if isinstance(part, SumPart):
-        return moved
-    steps = (moved + (1 << part.shift >> 1)) >> part.shift
-    return np.asarray(steps * steps)
+def _values(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal]) -> NDArray[np.int64]:
+    if isinstance(part, ProductPart):
+        return _steps(part.one, columns) * _steps(part.two, columns)
+    if isinstance(part, SquarePart):
+        return np.square(_steps(part, columns))
+    return _moved(part, columns)
+
+
+def _moved(part: SumPart | SquarePart, columns: Mapping[str, Normal]) -> NDArray[np.int64]:
+    clipped = np.clip(columns[part.col].codes, part.lo, part.hi)
+    return clipped - part.centre if part.centre else clipped
+
+
+def _steps(part: SquarePart, columns: Mapping[str, Normal]) -> NDArray[np.int64]:
+    return (_moved(part, columns) + (1 << part.shift >> 1)) >> part.shift
 
 
 def _persons(people: NDArray[np.int64], codes: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:

@@ -15,7 +15,9 @@ from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
 from jupyter_secure.protocol.query import (
     Asked,
     Bounded,
+    Correlation,
     Count,
+    Covariance,
     Histogram,
     Mean,
     Number,
@@ -29,7 +31,7 @@ from jupyter_secure.protocol.queryread import predicates
 from .domain import SUM_LIMIT, Facts, NumberFacts, exact
 from .group import Slots, bind_keys
 from .predicate import Test, bind_predicate, find, number
-from .sensitivity import CountPart, Part, PersonsPart, SquarePart, SumPart, TreePart
+from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import MOST_NODES, plant
 
 
@@ -42,6 +44,7 @@ class BoundAggregate:
         parts: what is released for it; a mean is a centred sum and a count.
         column: the number's facts; None for a count.
         q: of a quantile.
+        other_unit: of the second column, where there are two.
     """
 
     name: str
@@ -49,6 +52,7 @@ class BoundAggregate:
     parts: tuple[Part, ...]
     column: NumberFacts | None = None
     q: float = 0.0
+    other_unit: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ def asked_columns(question: Question) -> frozenset[str]:
     named = {node.col for node in predicates(question.where) if hasattr(node, "col")}
     named |= {key.col for key in question.group_by}
     counted = (asked.col for asked in question.aggs if not isinstance(asked, Persons))
+    named |= {asked.other for asked in question.aggs if isinstance(asked, Covariance | Correlation)}
     return frozenset(named | {col for col in counted if col is not None})
 
 
@@ -118,6 +123,9 @@ def _aggregate(asked: Asked, facts: Facts) -> BoundAggregate:
         if asked.col is not None:
             find(asked.col, facts)
         return BoundAggregate(name, kind, (CountPart(asked.col),))
+    if isinstance(asked, Covariance | Correlation):
+        one, two = (number(col, facts, f"`{kind.__name__.lower()}`") for col in (asked.col, asked.other))
+        return BoundAggregate(name, kind, _joint(asked, facts), one, other_unit=two.unit)
     column = number(asked.col, facts, f"`{kind.__name__.lower()}`")
     lo, hi = _bounds(asked, column)
     if isinstance(asked, Quantile):
@@ -129,6 +137,21 @@ def _aggregate(asked: Asked, facts: Facts) -> BoundAggregate:
     if not isinstance(asked, Mean):
         parts = (*parts, SquarePart(asked.col, lo, hi, middle, _shift(hi - lo, facts.max_rows)))
     return BoundAggregate(name, kind, parts, column)
+
+
+def _joint(asked: Covariance | Correlation, facts: Facts) -> tuple[Part, ...]:
+    """Return product, count and both sums over rows where both have a value; for a correlation both squares too."""
+    ends = (asked.col, asked.other), (asked.other, asked.col)
+    if asked.col == asked.other:
+        raise InvalidRequestError(f"`{asked.col}` varies with itself: ask for its `variance`.")
+    columns = [number(col, facts, "this") for col, _ in ends]
+    squares = [
+        SquarePart(col, each.lo, each.hi, (each.lo + each.hi) // 2, _shift(each.hi - each.lo, facts.max_rows), beside)
+        for (col, beside), each in zip(ends, columns, strict=True)
+    ]
+    sums = [SumPart(each.col, each.lo, each.hi, each.centre, each.beside) for each in squares]
+    parts: tuple[Part, ...] = (ProductPart(squares[0], squares[1]), CountPart(asked.col, asked.other), *sums)
+    return (*parts, *squares) if isinstance(asked, Correlation) else parts
 
 
 def _shift(span: int, max_rows: int) -> int:

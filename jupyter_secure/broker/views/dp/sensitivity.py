@@ -13,19 +13,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CountPart:
-    """Rows; with `col`, rows that have a value there."""
+    """Rows; with `col`, rows that have a value there, and with `beside` there too."""
 
     col: str | None = None
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SumPart:
-    """Sum of codes clipped to `lo..hi`, each less `centre`."""
+    """Sum of codes clipped to `lo..hi`, each less `centre`; with `beside`, of rows that have a value there too."""
 
     col: str
     lo: int
     hi: int
     centre: int = 0
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,30 @@ class SquarePart:
     hi: int
     centre: int
     shift: int
+    beside: str | None = None
 
     @property
     def largest(self) -> int:
         """Return how far a value lies from the centre at most, in steps."""
         return (max(abs(self.lo - self.centre), abs(self.hi - self.centre)) >> self.shift) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPart:
+    """Sum of the products of two columns, each as in `SquarePart`, over rows where both have a value."""
+
+    one: SquarePart
+    two: SquarePart
+
+    @property
+    def col(self) -> str:
+        """Return the first column."""
+        return self.one.col
+
+    @property
+    def beside(self) -> str:
+        """Return the second column."""
+        return self.two.col
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +79,7 @@ class TreePart:
     hi: int
     width: int
     sizes: tuple[int, ...]
+    beside: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +87,10 @@ class PersonsPart:
     """Distinct persons."""
 
     col: None = None
+    beside: None = None
 
 
-Part = CountPart | SumPart | SquarePart | TreePart | PersonsPart
+Part = CountPart | SumPart | SquarePart | ProductPart | TreePart | PersonsPart
 
 
 def l2(part: Part, k: int) -> int:
@@ -80,6 +103,8 @@ def l2(part: Part, k: int) -> int:
         return _root(k * k * len(part.sizes))  # each row counts once on every level
     if isinstance(part, SquarePart):
         return k * part.largest**2
+    if isinstance(part, ProductPart):
+        return k * part.one.largest * part.two.largest
     return k * max(abs(part.lo - part.centre), abs(part.hi - part.centre), 1)
 
 

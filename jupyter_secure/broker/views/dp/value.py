@@ -13,16 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_secure.protocol.query import Mean, Quantile, Std, Variance
+from jupyter_secure.protocol.query import Correlation, Covariance, Mean, Quantile, Std, Variance
 
 from .bind import BoundAggregate
 from .domain import NumberFacts
 from .release import ALPHA, Noise
-from .sensitivity import SquarePart, SumPart, TreePart
+from .sensitivity import CountPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import quantile, rank_margin
 
 # A ratio's margin depends on a private number of rows, so a forecast states it for groups of this public size.
 FORECAST_ROWS = 1000
+RATIOS = (Mean, Variance, Std, Covariance, Correlation)
 Floats = NDArray[np.float64]
 Values = tuple[NDArray[np.generic], NDArray[np.generic]]
 
@@ -39,7 +40,7 @@ def valued(each: BoundAggregate, parts: Sequence[Released], groups: int) -> Valu
     """Return an aggregate's values and margins, one for each group."""
     if each.kind is Quantile:
         return _quantiles(each, parts[0], groups)
-    if each.kind in (Mean, Variance, Std):
+    if each.kind in RATIOS:
         return _ratio(each, parts)
     margin = np.full(groups, parts[0].noise.margin())
     return _scaled(parts[0].noisy, each.column), _scaled(margin, each.column)
@@ -51,19 +52,20 @@ def expected(each: BoundAggregate, noises: Sequence[Noise]) -> tuple[str, float]
         part = each.parts[0]
         assert isinstance(part, TreePart)
         return " in ranks", rank_margin(part, noises[0].scale)
-    if each.kind in (Mean, Variance, Std):
+    if each.kind in RATIOS:
         _, margin = _ratio(each, [Released(held, noise) for held, noise in zip(_typical(each), noises, strict=True)])
         return " per {} rows", float(margin[0])
     return "", float(_scaled(np.array([noises[0].margin()]), each.column)[0])
 
 
 def _typical(each: BoundAggregate) -> list[NDArray[np.int64]]:
-    """Return the parts of a group of `FORECAST_ROWS` rows that are spread evenly over the bounds."""
-    found = [np.array([0]), np.array([FORECAST_ROWS])]
-    if len(each.parts) == 3:
-        part = each.parts[2]
-        assert isinstance(part, SquarePart)
-        found.append(np.array([FORECAST_ROWS * (part.hi - part.lo) ** 2 // 12 >> (2 * part.shift)]))
+    """Return the parts of a group of `FORECAST_ROWS` rows, spread evenly over the bounds and without relation."""
+    found = []
+    for part in each.parts:
+        rows = FORECAST_ROWS if isinstance(part, CountPart) else 0
+        if isinstance(part, SquarePart):
+            rows = FORECAST_ROWS * (part.hi - part.lo) ** 2 // 12 >> (2 * part.shift)
+        found.append(np.array([rows]))
     return found
 
 
@@ -74,9 +76,9 @@ def _scaled(codes: NDArray[np.int64], column: NumberFacts | None) -> NDArray[np.
 
 
 def _ratio(each: BoundAggregate, parts: Sequence[Released]) -> tuple[Floats, Floats]:
-    """Return means, variances or deviations, with margins."""
+    """Return means, variances, deviations, covariances or correlations, with margins."""
     assert each.column is not None
-    of = _mean_of(each) if each.kind is Mean else _spread_of(each)
+    of = {Mean: _mean_of, Covariance: _joint_of, Correlation: _joint_of}.get(each.kind, _spread_of)(each)
     offs = [part.noise.margin(ALPHA / len(parts)) for part in parts]
     centre = of(*(part.noisy for part in parts))
     corners = [
@@ -84,13 +86,12 @@ def _ratio(each: BoundAggregate, parts: Sequence[Released]) -> tuple[Floats, Flo
         for signs in itertools.product((-1, 1), repeat=len(parts))
     ]
     margin = np.max([np.abs(corner - centre) for corner in corners], axis=0)
-    unit = float(each.column.unit)
+    unit, first = float(each.column.unit), each.parts[0]
     if each.kind is Mean:
-        first = each.parts[0]
         assert isinstance(first, SumPart)
         return (centre + first.centre) * unit, margin * unit
-    unit = unit if each.kind is Std else unit**2
-    return centre * unit, margin * unit
+    units = {Std: unit, Variance: unit**2, Covariance: unit * float(each.other_unit), Correlation: 1.0}[each.kind]
+    return centre * units, margin * units
 
 
 def _mean_of(each: BoundAggregate) -> Callable[..., Floats]:
@@ -113,6 +114,27 @@ def _spread_of(each: BoundAggregate) -> Callable[..., Floats]:
         second = squares * float(1 << 2 * part.shift) / np.maximum(rows, 1)
         variance = np.clip(second - mean(total, rows) ** 2, 0.0, most)
         return np.asarray(np.sqrt(variance) if each.kind is Std else variance)
+
+    return of
+
+
+def _joint_of(each: BoundAggregate) -> Callable[..., Floats]:
+    part = each.parts[0]
+    assert isinstance(part, ProductPart)
+    one, two = part.one, part.two
+    most = (one.hi - one.lo) * (two.hi - two.lo) / 4
+
+    def of(product: NDArray[np.int64], rows: NDArray[np.int64], *others: NDArray[np.int64]) -> Floats:
+        held = np.maximum(rows, 1)
+        first, second = others[0] / held, others[1] / held
+        joint = product * float(1 << one.shift + two.shift) / held - first * second
+        if each.kind is Covariance:
+            return np.asarray(np.clip(joint, -most, most))
+        spread = np.ones(len(rows))
+        for square, mean, end in zip(others[2:], (first, second), (one, two), strict=True):
+            spread = spread * np.maximum(square * float(1 << 2 * end.shift) / held - mean**2, 0.0)
+        found = np.divide(joint, np.sqrt(spread), out=np.zeros(len(rows)), where=spread > 0)
+        return np.asarray(np.clip(found, -1.0, 1.0))
 
     return of
 

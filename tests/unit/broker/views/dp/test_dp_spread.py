@@ -70,6 +70,18 @@ def test_quantiles_lie_within_a_leaf(table, q):
         assert margin <= 3 * leaf[name]
 
 
+def test_covariance_and_correlation_are_those_of_numpy():
+    choice = np.random.default_rng(5)
+    age = choice.integers(0, 101, ROWS).astype(float)
+    age[::50] = np.nan
+    cost = np.clip(300 * np.nan_to_num(age) + choice.normal(0, 4000, ROWS) + 10_000, 0, 50_000).round(2)
+    frame = {"pid": [f"p{n}" for n in range(ROWS)], "age": pa.array(age, from_pandas=True), "cost": cost}
+    found = ask(pa.table(frame), [{"op": op, "col": "age", "other": "cost"} for op in ("covariance", "correlation")])
+    both = ~np.isnan(age)
+    assert found.covariance_age_cost[0] == pytest.approx(np.cov(age[both], cost[both], ddof=0)[0, 1], rel=1e-3)
+    assert found.correlation_age_cost[0] == pytest.approx(np.corrcoef(age[both], cost[both])[0, 1], abs=1e-3)
+
+
 def test_groups_have_their_own(table):
     found = ask(table, [{"op": "quantile", "col": "cost", "q": 0.5}, {"op": "persons"}], group_by=[{"col": "sex"}])
     frame = table.to_pandas()
@@ -133,6 +145,9 @@ def test_a_tree_covers_its_span_with_at_most_1024_leaves():
         ([{"op": "quantile", "col": "age", "q": 1.5}], {}, r"\$\.aggs\[0\]\.q"),
         ([{"op": "quantile", "col": "age"}], {}, "q"),
         ([{"op": "std", "col": "sex"}], {}, "category"),
+        ([{"op": "correlation", "col": "age", "other": "sex"}], {}, "category"),
+        ([{"op": "correlation", "col": "age", "other": "age"}], {}, "variance"),
+        ([{"op": "covariance", "col": "age", "other": "zip"}], {}, "no column `zip`"),
         ([{"op": "persons", "col": "age"}], {}, "col"),
         ([{"op": "quantile", "col": "cost", "q": 0.5}], {"group_by": [{"col": "age", "width": 1}]}, "fewer groups"),
     ],
