@@ -64,9 +64,18 @@ def examine() -> dict[str, Any]:
         "landlock_lacks": [step.sentence for step in landlockversions.lacking(host.landlock)],
         "seccomp": host.seccomp,
         "bubblewrap": probe.bubblewrap_version(host.bubblewrap.path) if host.bubblewrap.works else None,
+        "limits": _limits(host),
         "stacks": stacks,
         "advice": advice,
     }
+
+
+def _limits(host: probe.Host) -> str:
+    if host.system != "linux":
+        return "No limits: kernels do not start here."
+    from jupyter_secure.guard import cgroup
+
+    return cgroup.find().sentence
 
 
 def _possible(host: probe.Host) -> list[Stack]:
@@ -108,6 +117,7 @@ def _tell(found: dict[str, Any]) -> None:
         print(f"\n{name}: {shown['level']} ({', '.join(shown['layers']) or 'nothing in force'}); {tried}")
         for sentence in shown["missing"]:
             print(f"  - {sentence}")
+    print(f"\n{found['limits']}")
     if found["advice"]:
         print("\nWhat to do:")
         for sentence in found["advice"]:

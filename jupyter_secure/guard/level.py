@@ -54,6 +54,7 @@ def assess(abi: int, canaries: Mapping[str, bool], outside: Mapping[str, str], g
         *([f"landlock-{abi}"] if abi else []),
         *(["seccomp"] if filtered else []),
         *(["no-new-privileges"] if privileges else []),
+        *(["cgroup"] if outside.get("cgroup") == "own" else []),
     ]
     return GuardReport(
         level=level,

@@ -17,10 +17,22 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 def network_kind(folder: str) -> str:
     """Return the network file system that holds a folder (its real path), empty for one of this computer."""
     holding, kind = "", ""
-    for line in TABLE.read_text(errors="surrogateescape").splitlines():
-        place, _, source = line.partition(" - ")
-        point = _ESCAPED.sub(lambda found: chr(int(found.group(1), 8)), place.split()[4])
+    for point, found in _mounts():
         # Of two mounts on one point the later one is seen.
         if (folder == point or folder.startswith(point.rstrip("/") + "/")) and len(point) >= len(holding):
-            holding, kind = point, source.split()[0]
+            holding, kind = point, found
     return kind if kind in NETWORK.split() else ""
+
+
+def point_of_kind(kind: str) -> str:
+    """Return where a file system of a kind is mounted, empty if it is not."""
+    return next((point for point, found in _mounts() if found == kind), "")
+
+
+def _mounts() -> list[tuple[str, str]]:
+    found = []
+    for line in TABLE.read_text(errors="surrogateescape").splitlines():
+        place, _, source = line.partition(" - ")
+        point = _ESCAPED.sub(lambda code: chr(int(code.group(1), 8)), place.split()[4])
+        found.append((point, source.split()[0]))
+    return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import cgroup
+
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts")
 FIELDS = ("NoNewPrivs", "Seccomp", "CapEff", "CapBnd")
 
 
 def measure(pid: int) -> dict[str, str]:
-    """Return status fields, and for each namespace `own` or `shared` (with this process).
+    """Return status fields, and for each namespace and the cgroup `own` or `shared` (with this process).
 
     What cannot be read is left out, and then counts as not in force.
     """
@@ -26,7 +28,7 @@ def measure(pid: int) -> dict[str, str]:
         except OSError:
             continue
         shown[f"ns_{name}"] = "shared" if theirs == ours else "own"
-    return shown
+    return shown | cgroup.shown(pid)
 
 
 def born(pid: int) -> int:

@@ -4,7 +4,7 @@ Steps of a start, and of each restart:
  1  `pre_launch`: the kernel's own folder; ZeroMQ over `ipc` inside it, so no port is opened
  2  a fresh private channel; its kernel end is inherited, the number of the descriptor is in the environment
  3  facts, plan, command line
- 4  `launch_kernel`: start, receive the report, measure from outside
+ 4  `launch_kernel`: start, receive the report, move into a cgroup where one is delegated, measure from outside
  5  below `minimum`: end it and say what to do. Never go on with less than that, never fall back silently
  6  hand the other end of the channel to the host, then let the kernel run
 
@@ -38,13 +38,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import Bool, Enum, Integer, List, Unicode
+from traitlets import Bool, Enum, Float, Integer, List, Unicode
 
 from jupyter_secure.protocol.errors import GuardError
 from jupyter_secure.protocol.grant import GuardLevel, GuardReport
 from jupyter_secure.protocol.wire import pair
 
-from . import environment, level, outside, plan, probe, survey, wayout
+from . import cgroup, environment, level, outside, plan, probe, survey, wayout
 from .confinement import Confinement
 from .kernelprocess import KernelProcess
 from .proxy import EgressProxy
@@ -78,8 +78,12 @@ class GuardProvisioner(LocalProvisioner):
     max_open_files = Integer(4096, config=True, help="Open files of each process.")
     max_file_bytes = Integer(0, config=True, help="Largest file a kernel may write; 0 means no limit.")
     max_memory_bytes = Integer(0, config=True, help="Address space of each process; 0 means no limit. Disturbs CUDA.")
+    cgroup_folder = Unicode("", config=True, help="A cgroup v2 folder given to this server for kernels; empty: found.")
+    cgroup_memory_bytes = Integer(0, config=True, help="Memory of a kernel and all it starts; 0 means no limit.")
+    cgroup_processors = Float(0.0, config=True, help="Processors of a kernel and all it starts; 0 means no limit.")
 
     _folder: RuntimeFolder | None = None
+    _group: cgroup.KernelGroup | None = None
     _kernel: KernelProcess | None = None
     _confinement: Confinement | None = None
     _channel: tuple[socket.socket, socket.socket] | None = None
@@ -144,6 +148,7 @@ class GuardProvisioner(LocalProvisioner):
                 self._kernel = KernelProcess(self.process, walls.hand_over_leash())
                 self.report = await walls.settle(self.process.pid)
                 self._kernel.found(walls.pid)
+                await self._limit_together(walls.pid)
                 self._demand_minimum(self.report)  # (5)
                 await self._hand_over(self.report)  # (6)
                 walls.release()
@@ -233,6 +238,20 @@ class GuardProvisioner(LocalProvisioner):
             command, variables = wayout.through_proxy(command, variables, runtime)
         return plan.make(stack, tuple(command), variables, facts, runtime, limits), facts.hidden
 
+    async def _limit_together(self, pid: int) -> None:
+        # Before the kernel's own program, which waits for the word of the guard.
+        await self._leave_group()  # of the process before this restart
+        limits = cgroup.GroupLimits(self.cgroup_memory_bytes, self.max_processes, self.cgroup_processors)
+        self._group = cgroup.group_for(self.cgroup_folder, limits)
+        if self._group is not None:
+            self._group.enter(pid)
+            self.report = await self.measure() or self.report
+
+    async def _leave_group(self) -> None:
+        group, self._group = self._group, None
+        if group is not None:
+            await group.remove()
+
     def _demand_minimum(self, report: GuardReport) -> None:
         required = GuardLevel(self.minimum)
         if report.level.reaches(required) and not (report.level is GuardLevel.G0 and os.getuid() == 0):
@@ -306,6 +325,7 @@ class GuardProvisioner(LocalProvisioner):
             self._kernel.close()
         if self._confinement is not None:
             self._confinement.close()
+        await self._leave_group()
         await self._close_way_out()
         started = self.report is not None
         for end in self._channel or ():

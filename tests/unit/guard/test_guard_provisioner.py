@@ -11,7 +11,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets.config import Config
 
-from jupyter_secure.guard import level, mounts, probe
+from jupyter_secure.guard import cgroup, level, mounts, probe
 from jupyter_secure.guard.plan import Stack
 from jupyter_secure.guard.provisioner import GuardProvisioner, is_ipykernel
 from jupyter_secure.protocol.errors import GuardError
@@ -263,3 +263,38 @@ async def test_only_a_kernel_with_a_network_of_its_own_gets_a_way_out(temporary,
     await made.shutdown_kernel(now=True)
     assert not left_behind(temporary)
     assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("traits", [{}, {"launcher_only": True}])
+async def test_a_kernel_gets_a_cgroup_of_its_own_which_goes_with_it(temporary, monkeypatch, traits):
+    place = Path(mounts.point_of_kind("cgroup2") or "/none") / f"test-{os.getpid()}"
+    try:
+        place.mkdir()
+    except OSError:
+        pytest.skip("LOUD SKIP, no cgroup v2 can be written here: moving into a group was not tried")
+    # Real but for the controllers, which a computer where they are in use by v1 has not.
+    monkeypatch.setattr(cgroup, "find", lambda _: cgroup.Delegation(str(place)))
+    try:
+        made = manager(**traits)
+        await start(made, temporary)
+        first = [path for path in place.iterdir() if path.is_dir()]
+        assert shown(made.provisioner._kernel.pid, "cgroup").rstrip().endswith(first[0].name)
+        report = made.provisioner.report
+        assert (report.outside["cgroup"], "cgroup" in report.layers) == ("own", True)
+        assert shown(made.provisioner.process.pid, "cgroup").rstrip().endswith("0::/")  # not the walls around it
+        await made.restart_kernel(now=True)
+        second = [path for path in place.iterdir() if path.is_dir()]
+        assert (len(second), second != first) == (1, True)
+        await made.shutdown_kernel(now=True)
+    finally:
+        place.rmdir()  # fails if anything is left in it
+
+
+async def test_limits_that_this_computer_cannot_set_refuse_the_start(temporary):
+    made = manager(cgroup_folder="/nowhere", cgroup_memory_bytes=2**30)
+    before = open_descriptors()
+    with pytest.raises(GuardError, match="the settings ask for a cgroup"):
+        await start(made, temporary)
+    assert left_behind(temporary) == []
+    assert open_descriptors() <= before + 1
+    assert not made.has_kernel
