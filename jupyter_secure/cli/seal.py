@@ -32,7 +32,9 @@ CHOICES = ", ".join(tag.value for tag in Tag)
 def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `seal`."""
     parser = subparsers.add_parser("seal", parents=[common], help="encrypt a table into the vault")
-    parser.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet, or a folder of Parquet files")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="CSV, Parquet, Feather, JSON lines, or a folder of Parquet files"
+    )
     parser.add_argument("--name", required=True, help="the dataset's name")
     parser.add_argument(
         "--tag", action="append", default=[], metavar="COLUMN=TAG", help=f"tag a column: {CHOICES}, or none"

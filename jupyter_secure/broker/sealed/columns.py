@@ -1,7 +1,6 @@
-"""Which columns can be sealed: flat ones, with names that every reader of the format understands.
+"""Which columns can be sealed, with names and types that every reader of the format understands.
 
-Types are brought to one of each kind (no dictionaries, no large or view layouts), so whoever masks them later meets
-few. Messages name the column, never a value.
+Names are checked here, types in `kinds`. Messages name the column, never a value.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ import pyarrow as pa
 
 from jupyter_secure.protocol.errors import InputFileError
 from jupyter_secure.protocol.noun import ColumnName
+
+from .kinds import leaves, sealed_kind
 
 LIMIT = 5000
 # Parquet's encryption settings are one text in which these three separate names (parquet-java, `column.keys`).
@@ -26,7 +27,41 @@ def sealed_schema(schema: pa.Schema) -> pa.Schema:
         InputFileError: a column's name or type cannot be sealed.
     """
     check_names(schema.names)
-    return pa.schema([pa.field(field.name, _sealed_type(field.name, field.type)) for field in schema])
+    sealed = pa.schema([pa.field(field.name, sealed_kind(field.name, field.type)) for field in schema])
+    _check_paths(sealed)
+    return sealed
+
+
+def cast(column: Any, field: Any) -> Any:
+    """Return an array as the type of a field.
+
+    Raises:
+        InputFileError: a value does not fit; the sentence names the column.
+    """
+    try:
+        return column if column.type == field.type else column.cast(field.type)
+    except pa.ArrowInvalid:
+        raise InputFileError(
+            f"Column `{field.name}` has a value that `{field.type}` cannot hold. Nothing was sealed."
+        ) from None
+
+
+def checked(batch: Any, schema: pa.Schema, row: int) -> Any:
+    """Return a batch that was read from row `row` on, with the types of a schema.
+
+    Raises:
+        InputFileError: a column is not what it says, for example text that is not UTF-8, or a value does not fit.
+    """
+    columns = []
+    for column, field in zip(batch.columns, schema, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            raise InputFileError(
+                f"Column `{field.name}` is damaged after row {row:,}, or its text is not UTF-8. Nothing was sealed."
+            ) from None
+        columns.append(cast(column, field))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def check_names(names: list[str]) -> None:
@@ -59,25 +94,15 @@ def _fault(name: str, seen: set[str]) -> str:
     return ""
 
 
-def _sealed_type(name: str, kind: Any) -> Any:
-    types = pa.types
-    if types.is_dictionary(kind):
-        return _sealed_type(name, kind.value_type)
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return pa.string()
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind):
-        return pa.binary()
-    if types.is_null(kind):
-        return pa.string()
-    flat = (
-        types.is_boolean(kind)
-        or types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
-        or types.is_date(kind)
-        or types.is_time(kind)
-        or types.is_timestamp(kind)
-    )
-    if not flat:
-        raise InputFileError(f"Column `{name}` has the type `{kind}`, which cannot be sealed. Nothing was sealed.")
-    return kind
+def _check_paths(schema: pa.Schema) -> None:
+    # Inside a file, encryption knows a nested column by the path of each of its leaves, a text with dots.
+    nested = [field for field in schema if pa.types.is_nested(field.type)]
+    for field in nested:
+        for path in leaves(field.name, str(field.type)):
+            if _fault(path, set()):
+                raise InputFileError(f"Column `{field.name}` has fields with names too long to seal. Rename them.")
+        if any(name.startswith(f"{field.name}.") for name in schema.names):
+            raise InputFileError(
+                f"Column `{field.name}` is nested, and another's name begins with `{field.name}.`. Rename one of them; "
+                "nothing was sealed."
+            )

@@ -20,6 +20,7 @@ from jupyter_secure.protocol.errors import InputFileError, IntegrityError
 from jupyter_secure.protocol.noun import Noun
 
 from .catalog import Catalog
+from .columns import cast
 from .data_keys import GivenKeys, decryption
 from .footer import check_pin, file_digest, open_part
 from .manifest import Part
@@ -144,7 +145,7 @@ class _Conformed:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """See `Source.batches`."""
         for batch in self._source.batches():
-            columns = [_cast(batch.column(field.name), field) for field in self.schema]
+            columns = [cast(batch.column(field.name), field) for field in self.schema]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
@@ -180,12 +181,3 @@ def _can_become(kind: Any, wanted: Any) -> bool:
         or (types.is_date(kind) and types.is_date(wanted))
         or (types.is_timestamp(kind) and types.is_timestamp(wanted) and kind.tz == wanted.tz)
     )
-
-
-def _cast(column: Any, field: Any) -> Any:
-    try:
-        return column if column.type == field.type else column.cast(field.type)
-    except pa.ArrowInvalid:
-        raise InputFileError(
-            f"Column `{field.name}` has a value that `{field.type}` cannot hold. Nothing was sealed."
-        ) from None

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from jupyter_secure.protocol.errors import InputFileError
 
-from .columns import sealed_schema
+from .columns import checked, sealed_schema
 
 BATCH = 1 << 16
 
@@ -35,7 +35,7 @@ class ParquetSource:
         with self._open() as file:
             try:
                 for batch in file.iter_batches(BATCH):
-                    yield _cast(batch, self._schema)
+                    yield checked(batch, self._schema, row)
                     row += batch.num_rows
             except (pa.ArrowException, OSError):
                 raise InputFileError(
@@ -49,11 +49,3 @@ class ParquetSource:
             raise InputFileError(
                 f"`{self._path.name}` is damaged, encrypted or no Parquet file. Nothing was sealed."
             ) from None
-
-
-def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [
-        column if column.type == field.type else column.cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -21,6 +21,7 @@ from .catalog import Catalog
 from .data_keys import Place
 from .footer import check_pin
 from .key_sheets import PartKeys
+from .kinds import leaves
 from .manifest import Part, Signed
 
 
@@ -31,7 +32,7 @@ class OpenedPart:
     Attributes:
         size, footer_sha256: the pin, so that whoever opens the file can check it on his own descriptor.
         footer_key: 32 bytes.
-        column_keys: 32 bytes for each column that was asked for, and for no other.
+        column_keys: 32 bytes for each column that was asked for, and for no other; by leaf where it is nested.
     """
 
     path: Path
@@ -85,8 +86,12 @@ def open_version(
     for part in signed.manifest.parts:
         check_pin(folder / part.file, part.size, part.footer_sha256)
     # (4) Keys leave here, of these columns alone.
+    kinds = {column.name: column.type for column in signed.manifest.columns}
     keys = data_keys_of(catalog, keychain, signed, wanted)
-    parts = tuple(_open_part(folder, part, *of_part) for part, of_part in zip(signed.manifest.parts, keys, strict=True))
+    parts = tuple(
+        _open_part(folder, part, footer_key, _by_leaf(column_keys, kinds))
+        for part, (footer_key, column_keys) in zip(signed.manifest.parts, keys, strict=True)
+    )
     return OpenedDataset(version=signed.described(), columns=wanted, parts=parts)
 
 
@@ -117,6 +122,10 @@ def _unwrapped(
         return data_keys.unwrap(kek, wrapped, place)
 
     return unwrap(keys.footer_key, None), {column: unwrap(keys.column_keys[column], column) for column in columns}
+
+
+def _by_leaf(keys: dict[str, bytes], kinds: dict[str, str]) -> dict[str, bytes]:
+    return {leaf: key for column, key in keys.items() for leaf in leaves(column, kinds[column])}
 
 
 def _open_part(folder: Path, part: Part, footer_key: bytes, column_keys: dict[str, bytes]) -> OpenedPart:

@@ -1,4 +1,4 @@
-"""What a person brings to be sealed: a CSV or a Parquet file, read in batches, in constant memory.
+"""What a person brings to be sealed: a file or a folder, read in batches, in constant memory.
 
 A source can be read more than once. Every failure is an `InputFileError` whose sentence has the row and the numbers of
 columns, and never a value; what Arrow says of an error goes nowhere, because it quotes the cell.
@@ -51,15 +51,27 @@ def open_source(path: str | os.PathLike[str], expected: pa.Schema | None = None)
             start = opened.read(4)
     except OSError as error:
         raise InputFileError(f"`{file.name}` cannot be read: {error.strerror}. Nothing was sealed.") from None
+    suffix = file.suffix.lower()
     if start == b"PAR1":
         from .parquet_source import ParquetSource
 
         return ParquetSource(file)
-    if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
+    if suffix in {".csv", ".tsv", ".txt"}:
         from .csv_source import CsvSource
 
-        return CsvSource(file, "\t" if file.suffix.lower() == ".tsv" else ",", expected)
-    raise InputFileError(f"`{file.name}` is neither a CSV (.csv, .tsv) nor a plain Parquet file. Nothing was sealed.")
+        return CsvSource(file, "\t" if suffix == ".tsv" else ",", expected)
+    if start == b"ARRO":
+        from .feather_source import FeatherSource
+
+        return FeatherSource(file)
+    if suffix in {".jsonl", ".ndjson"}:
+        from .json_source import JsonSource
+
+        return JsonSource(file, expected)
+    raise InputFileError(
+        f"`{file.name}` is neither a CSV (.csv, .tsv) or JSON lines (.jsonl) nor a plain Parquet or Feather file "
+        "(version 2). Nothing was sealed."
+    )
 
 
 def sample(source: Source, rows: int = SAMPLE) -> pa.Table:

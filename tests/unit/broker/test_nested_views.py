@@ -1,0 +1,87 @@
+"""Columns of every kind come through the door, raw and masked, wide tables too."""
+
+import datetime as dt
+import decimal
+
+import pyarrow as pa
+import pytest
+
+from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.messages import Load
+from jupyter_secure.testing.world import World
+
+POLICY = """
+[dataset.kinds]
+[dataset.wide]
+[[rule]]
+id = "raw"
+to = ["role:steward"]
+datasets = "*"
+view = "raw"
+[[rule]]
+id = "masked"
+to = ["role:engineer"]
+datasets = ["kinds"]
+view = "masked"
+mask = { direct = "pseudonym", quasi = "generalize", measure = { method = "clip", low = 0, high = 1 }, public = "keep" }
+"""
+KINDS = {
+    "list": [[1, 2], None, []],
+    "texts": [["a", None], [], None],
+    "struct": pa.array([{"x": 1, "y": "a"}, None, {"x": None, "y": "b"}]),
+    "deep": [[{"k": [1]}], None, []],
+    "map": pa.array([[("a", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+    "decimal": pa.array([decimal.Decimal("1.50"), None, decimal.Decimal(2)], pa.decimal256(30, 2)),
+    "zoned": pa.array([dt.datetime(2020, 1, 1, tzinfo=dt.UTC), None, None], pa.timestamp("us", "Europe/Berlin")),
+    "span": pa.array([dt.timedelta(seconds=3), None, None], pa.duration("s")),
+    "time": pa.array([dt.time(1, 2, 3), None, None], pa.time32("s")),
+    "half": pa.array([1.5, None, 2.0], pa.float16()),
+    "bytes": pa.array([b"abcd", None, b"efgh"], pa.binary(4)),
+    "nothing": pa.nulls(3),
+}
+
+
+def plain(value):
+    """Return a value as a view has it: a map is a list of pairs."""
+    if isinstance(value, list):
+        return [tuple(it.values()) if isinstance(it, dict) and set(it) == {"key", "value"} else it for it in value]
+    return value
+
+
+@pytest.fixture
+def world(tmp_path):
+    with World(tmp_path) as made:
+        made.person("sue", "steward")
+        made.person("eve", "engineer")
+        yield made
+        made.verify()
+
+
+async def test_a_raw_view_has_the_values_of_every_kind(world):
+    table = pa.table(KINDS)
+    wide = pa.table({f"c{number}": [number] for number in range(1000)})
+    world.seal(table, "kinds", dict.fromkeys(KINDS, Tag.PUBLIC))
+    world.seal(wide, "wide", dict.fromkeys(wide.column_names, Tag.PUBLIC))
+    world.apply(POLICY)
+    async with world.desk() as front:
+        kernel = await front.kernel("sue")
+        found = (await kernel.fetch(Load(dataset="kinds")))[1]
+        loaded = (await kernel.fetch(Load(dataset="wide")))[1]
+        some = (await kernel.fetch(Load(dataset="kinds", columns=("deep",))))[1]
+    for name in table.column_names:
+        assert [plain(it) for it in found[name].to_pylist()] == table[name].to_pylist(), name
+    assert some["deep"].to_pylist() == KINDS["deep"]
+    assert loaded.equals(wide)
+
+
+@pytest.mark.parametrize("tag", [Tag.DIRECT, Tag.QUASI, Tag.MEASURE])
+async def test_a_mask_that_has_no_meaning_for_a_kind_gives_nothing_of_it(world, tag):
+    table = pa.table(KINDS)
+    world.seal(table, "kinds", dict.fromkeys(KINDS, tag))
+    world.apply(POLICY)
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        found = (await kernel.fetch(Load(dataset="kinds")))[1]
+    assert found.num_rows == 3
+    for name in ("list", "texts", "struct", "deep", "map"):
+        assert found[name].null_count == 3, name
