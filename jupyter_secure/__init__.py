@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .kernel.api import budget, catalog, load, plot, request, sql, status, why
+    from .kernel.api import budget, catalog, load, plot, preview, request, sql, status, why
 
-__all__ = ["__version__", "budget", "catalog", "load", "plot", "request", "sql", "status", "why"]
+__all__ = ["__version__", "budget", "catalog", "load", "plot", "preview", "request", "sql", "status", "why"]
 
-_API = frozenset({"budget", "catalog", "load", "plot", "request", "sql", "status", "why"})
+_API = frozenset({"budget", "catalog", "load", "plot", "preview", "request", "sql", "status", "why"})
 
 
 def __getattr__(name: str) -> Any:

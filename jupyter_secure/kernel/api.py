@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError, UnavailableError
 from jupyter_secure.protocol.messages import (
     AccessReply,
@@ -29,7 +31,7 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.protocol.view import Rung
 
 from .client import CONNECTION, ShowProgress
-from .display import AccessNote, BudgetTable, CatalogTable, LoadNote, StatusTable, WhyTable
+from .display import AccessNote, BudgetTable, CatalogTable, LoadNote, PreviewTable, StatusTable, WhyTable
 from .progress import ProgressBar
 from .step_up import asked
 
@@ -119,6 +121,24 @@ def why(what: str, purpose: str | None = None) -> WhyTable:
     """Return the reasons for `dataset` or `dataset.column`, as a load would meet them now."""
     dataset, _, column = what.partition(".")
     return WhyTable(_ask(Why(dataset=dataset, column=column or None, purpose=purpose), WhyReply))
+
+
+def preview(dataset: str, purpose: str | None = None, columns: Iterable[str] | str | None = None) -> PreviewTable:
+    """Return what a load would give now, with an example of each column's form; opens nothing.
+
+    Raises:
+        RefusedError: policy does not permit it, or there is no such dataset.
+        InvalidRequestError: a column is none of the dataset.
+    """
+    reply, wanted = _ask(Why(dataset=dataset, purpose=purpose), WhyReply), _names(columns)
+    if wanted is not None:
+        known = {reason.column for reason in reply.reasons}
+        if set(wanted) - known:
+            raise InvalidRequestError(f"There is no such column here. There are: {', '.join(sorted(known))}.")
+        reply = replace(reply, reasons=tuple(each for each in reply.reasons if each.column in wanted))
+    offers = _ask(Catalog(), CatalogReply).offers
+    kinds = {column.name: column.type for offer in offers if offer.dataset == dataset for column in offer.columns}
+    return PreviewTable(reply, kinds)
 
 
 def budget(dataset: str | None = None) -> BudgetTable:

@@ -23,6 +23,7 @@ from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import Rung
 
 from .dp_source import LOW, left_of, running_out
+from .form import form
 from .table import Rows, as_html, as_text, paragraphs
 
 RUNGS = {Rung.RAW: "raw", Rung.MASKED: "masked", Rung.DP: "dp", Rung.DENY: "nothing"}
@@ -142,6 +143,36 @@ class WhyTable(Shown):
     def sentences(self) -> list[str]:
         """Say which rules would give more."""
         return [f"Rule {miss.rule} would give {RUNGS[miss.rung]}. {miss.advice}" for miss in self.reply.near_misses]
+
+
+class PreviewTable(Shown):
+    """What a load would give: each column's type, treatment and an example of its form. Nothing was opened for it."""
+
+    reply: WhyReply
+    kinds: dict[str, str]
+    heads = ("column", "type", "comes as", "for example")
+
+    def __init__(self, reply: WhyReply, kinds: dict[str, str]) -> None:
+        super().__init__(reply)
+        self.kinds = kinds
+
+    @property
+    def caption(self) -> str:  # type: ignore[override]  # a class attribute elsewhere
+        """Name the dataset and the form."""
+        return f"{self.reply.dataset}: a load would give {RUNGS[self.reply.rung]}"
+
+    def rows(self) -> Rows:
+        """Return one row for each column."""
+        shown = []
+        for reason in self.reply.reasons:
+            kind = self.kinds.get(reason.column, "")
+            example = "" if self.reply.rung is Rung.DP else form(reason.treatment, kind)
+            shown.append([reason.column, kind, _treated(reason, self.reply.rung), example])
+        return shown
+
+    def sentences(self) -> list[str]:
+        """Say where the reasons are."""
+        return [f"The examples are made up. `%secure_why {self.reply.dataset}` says why each column comes like this."]
 
 
 class BudgetTable(Shown):

@@ -25,6 +25,7 @@ class SecureMagics(Magics):
     @argument("--columns", metavar="A,B", help="only these columns, commas between them")
     @argument("--purpose", help="what the data is used for")
     @argument("--frame", choices=api.FRAMES, default="pandas", help="kind of frame; default: pandas")
+    @argument("--preview", action="store_true", help="say what would come, with made-up examples, and load nothing")
     @argument("--quiet", action="store_true", help="say nothing about masks and missing columns")
     @line_magic
     def secure_load(self, line: str) -> Any:
@@ -34,6 +35,8 @@ class SecureMagics(Magics):
         """
         args = parse_argstring(self.secure_load, line)
         columns = None if args.columns is None else _unquoted(args.columns)
+        if args.preview:
+            return api.preview(_unquoted(args.dataset), args.purpose, columns)
         loaded, note = api.load_with_note(_unquoted(args.dataset), args.rung, columns, args.purpose, args.frame)
         if note is not None and not args.quiet:
             display(note)

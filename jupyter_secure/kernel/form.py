@@ -1,0 +1,88 @@
+"""What a column will look like: an example of its form, made from the treatment and never from a value.
+
+The examples are of values that anybody can think up; `tests/unit/kernel/test_preview.py` holds them against what the
+masks make of the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_secure.protocol.treatment import (
+    Bucket,
+    Clip,
+    Constant,
+    Custom,
+    FormatPreserving,
+    Generalize,
+    Keep,
+    Noise,
+    Partial,
+    Pseudonym,
+    Redact,
+    Scrub,
+    ShiftDates,
+    Suppress,
+    Treatment,
+)
+
+# A value of each kind that stands for no one.
+TEXT, NUMBER, FRACTION, DAY, MOMENT = "some text", 47, 47.36, "1984-07-23", "1984-07-23 15:08"
+PARTS = {"email": "a***@example.org", "phone": "***67", "iban": "DE***3000", "card": "***1111", "tail": "***xt"}
+LETTERS = {"digits": "4 digits for 4 digits", "lower": "as many small letters", "upper": "as many capitals"}
+STARTS = {"month": "1984-07-01", "year": "1984-01-01", "decade": "1980-01-01"}
+
+
+def form(treatment: Treatment | None, kind: str) -> str:
+    """Return an example of what crosses.
+
+    Args:
+        treatment: of the column; None where it is left out.
+        kind: the column's type, as Arrow writes it.
+    """
+    return "" if treatment is None else EXAMPLES[type(treatment)](treatment, kind)
+
+
+def _plain(kind: str) -> str:
+    if "date" in kind or "timestamp" in kind:
+        return MOMENT if "timestamp" in kind else DAY
+    if "bool" in kind:
+        return "true"
+    if kind.startswith(("float", "double", "half", "decimal")):
+        return str(FRACTION)
+    return str(NUMBER) if kind.lstrip("u").startswith("int") else TEXT
+
+
+def _end(bound: float | None) -> str:
+    return "any" if bound is None else f"{bound:g}"
+
+
+def _general(treatment: Generalize, kind: str) -> str:
+    if "date" in kind or "timestamp" in kind:
+        return STARTS[treatment.unit] + (" 00:00" if "timestamp" in kind else "")
+    if not kind.startswith(("float", "double", "half", "decimal")) and not kind.lstrip("u").startswith("int"):
+        return TEXT[: treatment.prefix] + "*"
+    if treatment.edges:
+        return f"one of {', '.join(f'{edge:g}' for edge in treatment.edges)}"
+    if treatment.grid and kind.startswith(("float", "double", "half")):
+        return f"{FRACTION // treatment.grid * treatment.grid:g}, by steps of {treatment.grid:g}"
+    return f"{NUMBER // treatment.width * treatment.width}, by steps of {treatment.width}"
+
+
+EXAMPLES: dict[type[Treatment], Callable[[Any, str], str]] = {
+    Keep: lambda _, kind: f"{_plain(kind)} (the value)",
+    Clip: lambda it, kind: f"{_plain(kind)}, never below {_end(it.low)} or above {_end(it.high)}",
+    Noise: lambda it, kind: f"{_plain(kind)} with noise of about {it.scale:g}",
+    ShiftDates: lambda it, kind: f"{_plain(kind)}, up to {it.days} days off",
+    Scrub: lambda _, __: "call [NUMBER] or write to [EMAIL]",
+    Partial: lambda it, _: PARTS[it.form],
+    FormatPreserving: lambda it, _: LETTERS.get(it.alphabet, "as many letters and digits"),
+    Pseudonym: lambda _, __: "3f9c61d07be482a5 (a token)",
+    Bucket: lambda it, _: f"a number from 0 to {it.count - 1}",
+    Generalize: _general,
+    Custom: lambda it, _: f"as the plug-in {it.name} makes it",
+    Constant: lambda it, _: str(it.value),
+    Redact: lambda _, __: "***",
+    Suppress: lambda _, __: "empty",
+}
