@@ -24,9 +24,9 @@ SECRET = b"nobody inside may read, write or remove this\n"
 class Bait:
     """A context manager; `described` goes into the policy, `touched` names what was reached."""
 
-    def __init__(self, hidden: Sequence[str], code: str) -> None:
+    def __init__(self, hidden: Sequence[str], code: str, given: Sequence[str] = ()) -> None:
         self._stack = contextlib.ExitStack()
-        self._hidden, self._code = list(hidden), code
+        self._hidden, self._code, self._given = list(hidden), code, list(given)
 
     def __enter__(self) -> Self:
         try:
@@ -70,6 +70,7 @@ class Bait:
             "abstract": self.abstract,
             "folder": str(self.folder),
             "hidden": self._hidden,
+            "given": self._given,
             "code": self._code,
             "pid": os.getpid(),
             "born": born(os.getpid()),

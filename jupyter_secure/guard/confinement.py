@@ -60,7 +60,8 @@ class Confinement:
         return leash
 
     def _prepare(self) -> None:
-        self._bait = self._stack.enter_context(Bait(self._hidden, str(Path(LAUNCHER).parent)))
+        bait = Bait(self._hidden, str(Path(LAUNCHER).parent), self._plan.read_only)
+        self._bait = self._stack.enter_context(bait)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._report, self._theirs = self._stack.enter_context(ours), self._stack.enter_context(theirs)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

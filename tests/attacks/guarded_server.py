@@ -123,6 +123,22 @@ class Driver:
             if reply["parent_header"]["msg_id"] == message["header"]["msg_id"]:
                 return reply["content"]
 
+    async def debug(self, kernel, command, arguments):
+        """Ask the kernel's debugger."""
+        asked = {"type": "request", "seq": 1, "command": command, "arguments": arguments}
+        return await self._control(self.clients[kernel], "debug_request", asked)
+
+    async def shown(self, kernel, code):
+        """Run code; return what it shows: a list of the content types of each display."""
+        kinds = []
+
+        def hear(message):
+            if message["msg_type"] in ("display_data", "execute_result"):
+                kinds.append(sorted(message["content"]["data"]))
+
+        await self.clients[kernel].execute_interactive(code, output_hook=hear, timeout=60)
+        return {"shown": kinds}
+
     async def report(self, kernel):
         report = await self.kernels.get_kernel(kernel).provisioner.measure()
         return {

@@ -221,6 +221,9 @@ def test_pip_installs_from_an_index_that_policy_names(kernel, far):
     said = kernel.text(code, timeout=120)
     assert "Successfully installed egress-probe-1.0" in said, said
     assert "42" in kernel.text("import sys; sys.path.insert(0, './p'); import egress_probe; egress_probe.ANSWER")
+    index = f"--index-url {url(far['pages'])}simple/ --trusted-host {host}"
+    said = kernel.text(f"%pip install --no-cache-dir {index} egress-probe", timeout=120)
+    assert "Successfully installed egress-probe-1.0" in said, said
 
 
 def test_another_kernels_way_out_is_not_seen(server, kernel):

@@ -1,5 +1,7 @@
 """What people do in notebooks works behind the walls: run, complete, interrupt, restart, and the usual packages."""
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,21 @@ block = shared_memory.SharedMemory(create=True, size=800)
 worker = multiprocessing.get_context("fork").Process(target=fill, args=(block.name,))
 worker.start(); worker.join(); print(numpy.ndarray(100, buffer=block.buf).sum()); block.close(); block.unlink()
 """,
+    # What torch's loader sends through a pipe of two processes: the descriptor of memory that has no name.
+    "a descriptor handed to a worker": """
+import mmap, multiprocessing, os
+from multiprocessing import reduction
+here, there = multiprocessing.get_context("fork").Pipe()
+def work(end):
+    fd = reduction.recv_handle(end)
+    mmap.mmap(fd, 4096)[:5] = b"seven"
+    end.send(True)
+worker = multiprocessing.get_context("fork").Process(target=work, args=(there,))
+worker.start()
+fd = os.memfd_create("batch"); os.ftruncate(fd, 4096)
+reduction.send_handle(here, fd, worker.pid); here.recv(); worker.join()
+print(mmap.mmap(fd, 4096)[:5])
+""",
     "a wheel from the work folder": """
 import zipfile
 with zipfile.ZipFile("mine-1.0-py3-none-any.whl", "w") as wheel:
@@ -126,6 +143,26 @@ except urllib.error.HTTPError as error:
 import multiprocessing
 with multiprocessing.get_context("forkserver").Pool(1) as pool: print(pool.map(abs, [-1, -2]))
 """,
+    # How a spawned worker of torch's loader gives its memory back: the parent connects to the worker's own socket.
+    "descriptors fetched from a spawned worker": """
+with open("loader.py", "w") as module:
+    module.write('''
+import os
+from multiprocessing import reduction
+def batch(queue, done):
+    fd = os.memfd_create("batch")
+    os.write(fd, b"seven")
+    queue.put(reduction.DupFd(fd))
+    done.wait(60)
+''')
+import multiprocessing, os, loader
+spawn = multiprocessing.get_context("spawn")
+queue, done = spawn.Queue(), spawn.Event()
+worker = spawn.Process(target=loader.batch, args=(queue, done))
+worker.start()
+print(os.pread(queue.get(timeout=60).detach(), 5, 0))
+done.set(); worker.join()
+""",
     "a notebook run from a notebook": """
 import nbformat, nbclient
 page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(6 * 7)")])
@@ -172,13 +209,28 @@ def test_a_debugger_is_offered_only_where_it_can_answer(ground):
     assert "kernel subshells" in features
 
 
+def test_the_debugger_answers_where_it_is_offered(private):
+    arguments = {"clientID": "test", "adapterID": "", "pathFormat": "path", "linesStartAt1": True}
+    answer = private.ask("debug", kernel=private.kernel, command="initialize", arguments=arguments)
+    assert answer["success"], answer
+    assert private.ask("run", kernel=private.kernel, code="print(6 * 7)")["text"] == "42\n"
+
+
+def test_what_is_drawn_and_widgets_are_shown_in_the_notebook(ground):
+    drawn = "%matplotlib inline\nimport matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()"
+    assert any("image/png" in kinds for kinds in ground.ask("shown", kernel=ground.kernel, code=drawn)["shown"])
+    widget = "import ipywidgets; display(ipywidgets.IntSlider())"
+    shown = ground.ask("shown", kernel=ground.kernel, code=widget)["shown"]
+    assert any("application/vnd.jupyter.widget-view+json" in kinds for kinds in shown)
+
+
 def test_a_subshell_answers_while_a_cell_runs(ground):
     assert ground.ask("subshell", kernel=ground.kernel, code="print('beside')")["text"].strip() == "beside"
 
 
 def test_long_output_arrives_whole(ground):
-    lines = 300_000
-    answer = ground.ask("run", kernel=ground.kernel, code=f"for n in range({lines}): print('x' * 99)", timeout=120)
+    lines = 1_000_000  # 100 MB
+    answer = ground.ask("run", kernel=ground.kernel, code=f"for n in range({lines}): print('x' * 99)", timeout=300)
     assert answer["text"] == ("x" * 99 + "\n") * lines
 
 
@@ -238,6 +290,24 @@ def test_a_kernel_that_dies_is_started_again_behind_the_same_walls(ground):
     assert ground.ask("run", kernel=kernel, code="print('back')")["text"].strip() == "back"
     ground.ask("stop", kernel=kernel)
     assert not Path(started["folder"]).exists()
+
+
+def test_a_kernel_of_another_language_runs_guarded_and_without_magics(ground):
+    folder = ground.home / ".local" / "share" / "jupyter" / "kernels" / "bash"
+    folder.mkdir(parents=True, exist_ok=True)
+    argv = [sys.executable, "-m", "bash_kernel", "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Bash", "language": "bash"}))
+    kernel = ground.ask("start", name="bash")["kernel"]
+    assert ground.ask("report", kernel=kernel)["level"] == ground.level
+    assert ground.ask("info", kernel=kernel)["language_info"]["name"] == "bash"
+    code = (
+        "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status | tr '\\n' ' '; env | grep -c TOKEN; echo $((6 * 7)) > answer"
+    )
+    assert ground.ask("run", kernel=kernel, code=code)["text"].split() == ["NoNewPrivs:", "1", "Seccomp:", "2", "0"]
+    assert (ground.work / "answer").read_text() == "42\n"
+    assert "no such job" in ground.ask("run", kernel=kernel, code="%secure_status")["text"]
+    assert "denied" in ground.ask("run", kernel=kernel, code="cat /etc/shadow 2>&1 || echo denied")["text"]
+    ground.ask("stop", kernel=kernel)
 
 
 def test_several_kernels_at_once_have_folders_and_sockets_of_their_own(ground):

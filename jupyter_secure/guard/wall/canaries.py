@@ -33,7 +33,8 @@ def attempt(bait: dict, machine: str) -> dict[str, bool]:
 
     Args:
         bait: `tcp` and `udp` ports, `unix` and `abstract` addresses, a `folder` that holds a file `secret`, `hidden`
-            paths, `code` (a folder of the installation), `pid` and `born` (start time) of the guard's process.
+            paths, `given` (what the plan opens, some of it below hidden paths), `code` (a folder of the installation),
+            `pid` and `born` (start time) of the guard's process.
         machine: as `os.uname` says.
     """
     numbers = NUMBERS[machine]
@@ -48,10 +49,10 @@ def attempt(bait: dict, machine: str) -> dict[str, bool]:
         "secret_write": _stopped(_write, bait["folder"] + "/secret"),
         "secret_chmod": _chmod(bait["folder"] + "/secret"),
         "secret_truncate": _stopped(os.truncate, bait["folder"] + "/secret", 0),
-        "folder_list": _stopped(_list, bait["folder"]),
+        "folder_list": _stopped(_list, bait["folder"], []),
         "folder_write": _stopped(_create, bait["folder"] + "/planted"),
         "code_write": _stopped(_create, bait["code"] + "/planted-" + str(bait["born"])),
-        "hidden": all(_stopped(_list, path) for path in bait["hidden"]),
+        "hidden": all(_stopped(_list, path, bait["given"]) for path in bait["hidden"]),
         "environ": _on_guard(bait, _read, f"/proc/{bait['pid']}/environ"),
         "signal": _on_guard(bait, os.kill, bait["pid"], 0),
         "ptrace": _on_guard(bait, _call, numbers["ptrace"], PTRACE_SEIZE, bait["pid"], 0, 0),
@@ -126,11 +127,14 @@ def _create(path: str) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _list(path: str) -> None:
+def _list(path: str, given: list) -> None:
     if not os.path.isdir(path):
         return _read(path)
-    if not os.listdir(path):
-        raise OSError(2, "nothing to be seen")
+    names = [f"{path}/{name}" for name in os.listdir(path)]
+    # A kernelspec may lie below a hidden folder: the way to it is seen, and must lead nowhere else.
+    ways = [name for name in names if any(place.startswith(name + "/") for place in given)]
+    if all(name in given or (name in ways and _stopped(_list, name, given)) for name in names):
+        raise OSError(2, "nothing else to be seen")
     return None
 
 

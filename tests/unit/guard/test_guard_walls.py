@@ -75,6 +75,31 @@ print(json.dumps(canaries.attempt(json.loads(sys.argv[1]), os.uname().machine)))
     assert {"tcp", "udp", "unix_path", "unix_abstract", "secret_truncate", "folder_write", "code_write"} <= touched
 
 
+@pytest.mark.parametrize(
+    ("there", "given", "stopped"),
+    [
+        (["hidden/kernels/bash/kernel.json"], ["hidden/kernels/bash"], True),
+        (["hidden/kernels/bash/kernel.json", "hidden/kernels/other/kernel.json"], ["hidden/kernels/bash"], False),
+        (["hidden/kernels/bash/kernel.json", "hidden/secret"], ["hidden/kernels/bash"], False),
+        (["hidden/kernels/bash-2/kernel.json"], ["hidden/kernels/bash"], False),
+        (["hidden/secret"], [], False),
+        (["elsewhere"], [], True),
+    ],
+)
+def test_of_a_hidden_folder_only_the_way_to_what_was_given_may_be_seen(tmp_path, there, given, stopped):
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "hidden").mkdir(exist_ok=True)
+    paths = json.dumps([str(tmp_path / name) for name in given])
+    code = """
+import json
+from wall import canaries
+print(canaries._stopped(canaries._list, sys.argv[1], json.loads(sys.argv[2])))
+"""
+    assert isolated(code, str(tmp_path / "hidden"), paths).strip() == str(stopped)
+
+
 def test_the_bait_is_gone_afterwards(tmp_path):
     with Bait([], str(tmp_path)) as bait:
         folder = bait.folder
