@@ -16,6 +16,8 @@ from jupyter_secure.protocol.noun import ColumnName
 from .kinds import leaves, sealed_kind
 
 LIMIT = 5000
+# What Arrow raises on a file that is damaged; a name that is not UTF-8 is found when it is first looked at.
+BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError)
 # Parquet's encryption settings are one text in which these three separate names (parquet-java, `column.keys`).
 SEPARATORS = ",:;"
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from jupyter_secure.protocol.errors import InputFileError
 
-from .columns import checked, sealed_schema
+from .columns import BROKEN, checked, sealed_schema
 
 
 class FeatherSource:
@@ -21,8 +20,11 @@ class FeatherSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with pa.OSFile(str(path)) as file:
-            self._schema = sealed_schema(self._open(file).schema)
+        try:
+            with pa.OSFile(str(path)) as file:
+                self._schema = sealed_schema(pa.ipc.open_file(file).schema)
+        except BROKEN:
+            raise InputFileError(f"`{path.name}` is damaged. Nothing was sealed.") from None
 
     @property
     def schema(self) -> pa.Schema:
@@ -32,20 +34,12 @@ class FeatherSource:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read from the beginning; see `Source.batches`."""
         row = 0
-        with pa.OSFile(str(self._path)) as file:
-            reader = self._open(file)
-            for number in range(reader.num_record_batches):
-                try:
-                    batch = reader.get_batch(number)
-                except (pa.ArrowException, OSError):
-                    raise InputFileError(
-                        f"`{self._path.name}` is damaged after row {row:,}. Nothing was sealed."
-                    ) from None
-                yield checked(batch, self._schema, row)
-                row += batch.num_rows
-
-    def _open(self, file: Any) -> Any:
         try:
-            return pa.ipc.open_file(file)
-        except (pa.ArrowException, OSError):
-            raise InputFileError(f"`{self._path.name}` is damaged. Nothing was sealed.") from None
+            with pa.OSFile(str(self._path)) as file:
+                reader = pa.ipc.open_file(file)
+                for number in range(reader.num_record_batches):
+                    batch = reader.get_batch(number)
+                    yield checked(batch, self._schema, row)
+                    row += batch.num_rows
+        except BROKEN:
+            raise InputFileError(f"`{self._path.name}` is damaged after row {row:,}. Nothing was sealed.") from None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jupyter_secure.protocol.errors import InputFileError
 
-from .columns import checked, sealed_schema
+from .columns import BROKEN, checked, sealed_schema
 
 BATCH = 1 << 16
 
@@ -21,8 +20,13 @@ class ParquetSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._open() as file:
-            self._schema = sealed_schema(file.schema_arrow)
+        try:
+            with pq.ParquetFile(path) as file:
+                self._schema = sealed_schema(file.schema_arrow)
+        except BROKEN:
+            raise InputFileError(
+                f"`{path.name}` is damaged, encrypted or no Parquet file. Nothing was sealed."
+            ) from None
 
     @property
     def schema(self) -> pa.Schema:
@@ -32,20 +36,12 @@ class ParquetSource:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read from the beginning; see `Source.batches`."""
         row = 0
-        with self._open() as file:
-            try:
+        try:
+            with pq.ParquetFile(self._path) as file:
                 for batch in file.iter_batches(BATCH):
                     yield checked(batch, self._schema, row)
                     row += batch.num_rows
-            except (pa.ArrowException, OSError):
-                raise InputFileError(
-                    f"`{self._path.name}` is damaged or encrypted after row {row:,}. Nothing was sealed."
-                ) from None
-
-    def _open(self) -> Any:
-        try:
-            return pq.ParquetFile(self._path)
-        except (pa.ArrowException, OSError):
+        except BROKEN:
             raise InputFileError(
-                f"`{self._path.name}` is damaged, encrypted or no Parquet file. Nothing was sealed."
+                f"`{self._path.name}` is damaged or encrypted after row {row:,}. Nothing was sealed."
             ) from None

@@ -81,4 +81,6 @@ def _shape(values: Any) -> str | None:
 
 
 def _spread(values: Any) -> float:
-    return float(pc.count_distinct(values).as_py() / len(values)) if len(values) >= ENOUGH else 0.0
+    if len(values) < ENOUGH or pa.types.is_nested(values.type):
+        return 0.0
+    return float(pc.count_distinct(values).as_py() / len(values))
