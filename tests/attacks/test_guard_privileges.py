@@ -74,3 +74,28 @@ def test_the_level_reported_is_the_level_asked_for(ground):
     report = ground.ask("report", kernel=ground.kernel)
     assert report["level"] == ground.level
     assert all(report["canaries"].values())
+
+
+LEAVE = """
+import glob, os
+places = glob.glob("/sys/fs/cgroup/cgroup.procs") + glob.glob("/sys/fs/cgroup/*/cgroup.procs")
+for place in places:
+    try:
+        with open(place, "w") as file:
+            file.write("0")
+        print("moved")
+    except OSError as error:
+        print("refused", error.errno)
+    try:
+        os.mkdir(os.path.dirname(place) + f"/jsec-made-by-{os.getpid()}")
+        print("made")
+    except OSError as error:
+        print("refused", error.errno)
+"""
+
+
+def test_it_cannot_leave_its_cgroup_or_make_one(ground):
+    said = ground.inside(LEAVE)
+    assert "moved" not in said
+    assert "made" not in said
+    assert "refused" in said

@@ -69,6 +69,15 @@ def test_without_landlock_and_bubblewrap_kernels_do_not_start_and_it_says_why(tm
     assert any("No Landlock" in sentence for sentence in found["advice"])
 
 
+@pytest.mark.skipif(not probe.host().bubblewrap.works, reason="LOUD SKIP, bubblewrap does not work here")
+def test_without_landlock_bubblewrap_still_gives_g3_and_the_launcher_alone_does_not_do():
+    status, said, _ = doctor("--json", before=NO_LANDLOCK)
+    found = json.loads(said)
+    assert (status, found["level"], found["landlock"]) == (0, "G3", 0)
+    assert found["stacks"]["launcher"]["level"] in {"G0", "G1"}
+    assert any("No Landlock" in sentence for sentence in found["advice"])
+
+
 def test_what_it_prints_holds_no_path_of_the_person():
     _, said, error = doctor()
     assert str(Path.home()) not in said
