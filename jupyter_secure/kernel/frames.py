@@ -19,7 +19,7 @@ def to_frame(table: pa.Table, kind: Kind = "pandas") -> Any:
     """Return the table as a frame of that kind; the table must not be used afterwards, unless the kind is `arrow`.
 
     Raises:
-        InvalidRequestError: no such kind.
+        InvalidRequestError: no such kind, or one that cannot hold the table.
         InstallationError: polars is not installed in the kernel.
     """
     if kind == "pandas":
@@ -32,8 +32,18 @@ def to_frame(table: pa.Table, kind: Kind = "pandas") -> Any:
 
 
 def to_pandas(table: pa.Table) -> Any:
-    """Return a `pandas.DataFrame`; columns do not share one block, which spares a copy."""
-    return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=True)
+    """Return a `pandas.DataFrame`; columns do not share one block, which spares a copy.
+
+    Raises:
+        InvalidRequestError: a date is one that Python does not have.
+    """
+    try:
+        return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=True)
+    except (ValueError, OverflowError):  # what pandas says quotes the cell
+        raise InvalidRequestError(
+            "A date or time is outside the years 1 to 9999, which pandas cannot hold. Choose `--frame polars` or "
+            "`--frame arrow`."
+        ) from None
 
 
 def to_polars(table: pa.Table) -> Any:

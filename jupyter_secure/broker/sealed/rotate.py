@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from jupyter_secure.broker.keys.keychain import Keychain, Purpose
 from jupyter_secure.broker.store.database import Family, scrub, transaction
+from jupyter_secure.protocol.errors import UnavailableError
 
 from . import data_keys
 from .catalog import Catalog
@@ -19,6 +22,8 @@ from .data_keys import Place
 from .key_sheets import KeySheet, PartKeys, sign
 from .manifest import Signed
 from .writer import alone
+
+_UNWRITABLE = "The new key could not be written to the store (is the disk full?). Nothing was changed."
 
 
 def rotate(catalog: Catalog, keychain: Keychain, name: str, *, without: Collection[int] = ()) -> tuple[int, bool]:
@@ -32,6 +37,7 @@ def rotate(catalog: Catalog, keychain: Keychain, name: str, *, without: Collecti
         IntegrityError: a version's manifest or data keys are not what was sealed; nothing was changed.
         ConflictError: somebody is sealing, or the dataset was destroyed meanwhile.
         LockedError: the vault is locked.
+        UnavailableError: the store cannot be written.
     """
     catalog.signed(name)  # refuses what there is not, and what is damaged, before anything is made
     # (1) One at a time, so that no version is sealed under the key that goes.
@@ -42,10 +48,14 @@ def rotate(catalog: Catalog, keychain: Keychain, name: str, *, without: Collecti
         # (2) Everything that can fail.
         sheets = {version: _sheet(catalog, keychain, name, version, new) for version in sorted(kept)}
         # (3) From here on the new key counts, or nothing happened.
-        with transaction(catalog.engine, Family.SEALED) as connection:
-            keychain.replace_dataset(connection, name, wrapped)
-            for version in catalog.versions(name):
-                catalog.sheets.remember(connection, name, version, generation, sheets.get(version))
+        versions = catalog.versions(name)
+        try:
+            with transaction(catalog.engine, Family.SEALED) as connection:
+                keychain.replace_dataset(connection, name, wrapped)
+                for version in versions:
+                    catalog.sheets.remember(connection, name, version, generation, sheets.get(version))
+        except SQLAlchemyError as error:
+            raise UnavailableError(_UNWRITABLE, detail=type(error).__name__) from None
     return generation, scrub(catalog.engine)
 
 

@@ -6,7 +6,9 @@ import decimal
 import pyarrow as pa
 import pytest
 
+from jupyter_secure.kernel.frames import to_frame
 from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Load
 from jupyter_secure.testing.world import World
 
@@ -85,3 +87,34 @@ async def test_a_mask_that_has_no_meaning_for_a_kind_gives_nothing_of_it(world, 
     assert found.num_rows == 3
     for name in ("list", "texts", "struct", "deep", "map"):
         assert found[name].null_count == 3, name
+
+
+async def test_extremes_and_empty_tables_come_through_and_become_frames(world):
+    table = pa.table(
+        {
+            "real": [float("nan"), float("inf"), None, -0.0],
+            "day": pa.array([-(2**31), 2**31 - 1, 0, None], pa.date32()),
+            "moment": pa.array([-(2**63), 2**63 - 1, 0, None], pa.timestamp("us")),
+            "zoned": pa.array([-(2**62), 2**62, 0, None], pa.timestamp("ns", "UTC")),
+            "text": ["", "\0", "\U0010ffff", None],
+            "whole": pa.array([2**64 - 1, 0, 1, None], pa.uint64()),
+        }
+    )
+    tags = dict.fromkeys(table.column_names, Tag.PUBLIC)
+    world.seal(table, "kinds", tags)
+    world.seal(table.slice(0, 0), "wide", tags)
+    world.apply(POLICY)
+    async with world.desk() as front:
+        kernel = await front.kernel("sue")
+        found = (await kernel.fetch(Load(dataset="kinds")))[1]
+        nothing = (await kernel.fetch(Load(dataset="wide")))[1]
+    for name in table.column_names:
+        if name != "real":
+            assert found[name].cast(table.schema.field(name).type).equals(table[name]), name
+    assert str(found["real"].to_pylist()) == str(table["real"].to_pylist())
+    assert (nothing.num_rows, nothing.column_names) == (0, table.column_names)
+    assert len(to_frame(nothing, "polars")) == len(to_frame(nothing, "pandas")) == 0
+    assert len(to_frame(found, "polars")) == 4
+    with pytest.raises(InvalidRequestError, match="years 1 to 9999"):
+        to_frame(found.select(["day"]), "pandas")
+    assert len(to_frame(found.drop(["day"]), "pandas")) == 4
