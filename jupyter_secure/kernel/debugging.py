@@ -16,11 +16,12 @@ FLAG = "_is_debugpy_available"
 
 def withdraw_if_cut_off() -> None:
     """Say that there is no debugger, if this process may connect to nothing."""
-    if "ipykernel.kernelapp" in sys.modules and _cut_off():
+    if "ipykernel.kernelapp" in sys.modules and cut_off():
         # Asked for anew with each `kernel_info_request`.
         setattr(importlib.import_module("ipykernel.debugger"), FLAG, False)
 
 
-def _cut_off() -> bool:
+def cut_off() -> bool:
+    """Say whether the guard lets this process connect to nothing."""
     with socket.socket(socket.AF_UNIX) as tried:
         return tried.connect_ex("/nothing/is/here") == errno.EACCES

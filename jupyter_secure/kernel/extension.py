@@ -12,7 +12,7 @@ import importlib
 import threading
 from typing import Any
 
-from . import completion, debugging, installing, refusals
+from . import completion, debugging, installing, refusals, workers
 from .client import CONNECTION
 from .magics import CELL_NAMES, NAMES, SecureMagics
 
@@ -28,6 +28,7 @@ def load_ipython_extension(shell: Any) -> None:
     completion.install(shell)
     installing.install(shell)
     debugging.withdraw_if_cut_off()
+    workers.fork_if_cut_off()
     if connected:
         timer = threading.Timer(WARM_AFTER, warm)
         timer.daemon = True

@@ -209,6 +209,24 @@ def test_a_debugger_is_offered_only_where_it_can_answer(ground):
     assert "kernel subshells" in features
 
 
+def test_the_default_of_multiprocessing_works_also_where_it_is_a_fork_server(ground):
+    # As Python 3.14 begins; the extension then runs once more.
+    code = """
+import multiprocessing
+from multiprocessing import context
+context._default_context._default_context = context._concrete_contexts["forkserver"]
+from jupyter_secure.kernel import workers
+workers.fork_if_cut_off()
+with multiprocessing.Pool(1) as pool: print(pool.map(abs, [-1, -2]))
+print(multiprocessing.get_start_method())
+multiprocessing.set_start_method("spawn", force=True)
+"""
+    kernel = ground.ask("start")["kernel"]
+    said = ground.ask("run", kernel=kernel, code=code)["text"].split("\n")
+    assert said[:2] == ["[1, 2]", "forkserver" if ground.level == "G3" else "fork"]
+    ground.ask("stop", kernel=kernel)
+
+
 def test_the_debugger_answers_where_it_is_offered(private):
     arguments = {"clientID": "test", "adapterID": "", "pathFormat": "path", "linesStartAt1": True}
     answer = private.ask("debug", kernel=private.kernel, command="initialize", arguments=arguments)
