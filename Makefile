@@ -23,7 +23,7 @@ lab: build/.lab
 	@$(BIN)/jupyter-secure demo --folder .demo
 
 test: build/.test lint
-	@sh setup/system.sh bubblewrap chromium postgresql
+	@sh setup/system.sh bubblewrap chromium postgresql default-jdk-headless
 	$(BIN)/pytest
 
 test-fast: build/.test

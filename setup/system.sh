@@ -8,6 +8,7 @@ if [ "${1:-}" = --try ]; then required=no; shift; fi
 program() {
   case "$1" in
     bubblewrap) echo bwrap ;;
+    default-jdk-headless) echo javac ;;
     *) echo "$1" ;;
   esac
 }
