@@ -140,8 +140,9 @@ def test_an_attack_on_any_part_is_found_and_named_and_nothing_is_served(data, at
     assert first.sound
     assert file in {finding.part for finding in second.findings}
     # It is not read to delete somebody either, and whatever is added to it stays as damaged as it is.
-    with pytest.raises(IntegrityError):
-        Remainder(data.catalog, data.keychain, "patients", "name", "nobody").held_by(2)
+    for column, nobody in (("name", "nobody"), ("age", "-1")):
+        with pytest.raises(IntegrityError):
+            Remainder(data.catalog, data.keychain, "patients", column, nobody).held_by(2)
     with contextlib.suppress(IntegrityError):
         add(data)
         assert file in {it.part for it in check.check(data.catalog, data.keychain, "patients", 3).findings}
