@@ -51,6 +51,11 @@ SAMPLES: tuple[tuple[pa.DataType, list[Any]], ...] = (
     (pa.decimal128(12, 2), [decimal.Decimal("-9999999999.99"), decimal.Decimal("0.01")]),
     (pa.list_(pa.int64()), [[1, 2], []]),
     (pa.struct([("a", pa.int64())]), [{"a": 1}]),
+    (pa.large_list(pa.large_string()), [["a", None], []]),
+    (pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())])), [[{"key": "a", "value": 1}], []]),
+    (pa.time64("ns"), [dt.time(23, 59)]),
+    (pa.duration("ms"), [dt.timedelta(days=3)]),
+    (pa.decimal128(38, 0), [decimal.Decimal(10**37), decimal.Decimal(-1)]),
 )
 
 

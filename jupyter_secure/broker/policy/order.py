@@ -15,17 +15,21 @@ from jupyter_secure.protocol.treatment import (
     RESTRICTIVENESS,
     Clip,
     Constant,
+    Custom,
     Generalize,
     Keep,
     Noise,
     Partial,
     Pseudonym,
+    Redact,
     ShiftDates,
     Suppress,
     Treatment,
 )
 
 KEEPABLE = frozenset({Tag.MEASURE, Tag.PUBLIC})
+# What has a meaning for nested values too: the others leave nothing of them (`broker/views/mask/interface.py`).
+WHOLE = (Keep, Constant, Custom, Redact, Suppress)
 UNITS = ("month", "year", "decade")
 PARTS = {"email": "by its domain", "iban": "by its country and its end"}
 _PLACE = {kind: place for place, kind in enumerate(RESTRICTIVENESS)}
@@ -78,6 +82,8 @@ def _clip(one: Clip, other: Clip) -> Treatment:
 
 def describe(treatment: Treatment, arrow_type: str) -> str:
     """Return the treatment as the end of a sentence about a column of that type: `shown ...`."""
+    if arrow_type.endswith(">") and not isinstance(treatment, WHOLE):
+        return f"empty, because a list, map or struct cannot be shown {treatment.label}"
     match treatment:
         case Generalize():
             return f"generalized to {_steps(treatment, arrow_type)}"

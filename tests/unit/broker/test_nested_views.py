@@ -9,7 +9,7 @@ import pytest
 from jupyter_secure.kernel.frames import to_frame
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import InvalidRequestError
-from jupyter_secure.protocol.messages import Load
+from jupyter_secure.protocol.messages import Load, Why
 from jupyter_secure.testing.world import World
 
 POLICY = """
@@ -118,3 +118,13 @@ async def test_extremes_and_empty_tables_come_through_and_become_frames(world):
     with pytest.raises(InvalidRequestError, match="years 1 to 9999"):
         to_frame(found.select(["day"]), "pandas")
     assert len(to_frame(found.drop(["day"]), "pandas")) == 4
+
+
+async def test_whoever_asks_why_is_told_that_a_mask_leaves_nothing_of_a_nested_column(world):
+    world.seal(pa.table({"visits": [[1]], "name": ["Ann"]}), "kinds", {"visits": Tag.DIRECT, "name": Tag.DIRECT})
+    world.apply(POLICY)
+    async with world.desk() as front:
+        told = await (await front.kernel("eve")).ask(Why(dataset="kinds"))
+    said = {reason.column: reason.sentence for reason in told.reasons}
+    assert "empty, because a list, map or struct" in said["visits"]
+    assert "empty" not in said["name"]
