@@ -37,6 +37,7 @@ from jupyter_secure.broker.policy.policy import Policy
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, delivery, outcome
 from jupyter_secure.broker.sealed.reader import open_version
+from jupyter_secure.broker.served import Served
 from jupyter_secure.broker.step_up import missing
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
@@ -69,6 +70,7 @@ class Gate:
     policies: Policies
     pool: WorkerPool
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    served: Served = field(default_factory=Served)
 
     @property
     def challenges(self) -> Challenges:
@@ -246,12 +248,13 @@ class Gate:
         assert caller.grant is not None
         # (4) Keys of the needed columns, for as long as the worker takes them over.
         info = bind(caller.grant.id, ruling.request, ruling.digest)
-        plan = await asyncio.to_thread(self._plan, ruling, caller.public_key, info.encode())
+        plan = await asyncio.to_thread(self.plan, ruling, caller.public_key, info.encode())
         # (5) The stream begins; the worker waits for whoever reads it.
         stream = await self.pool.open(plan)
         # (6) From here on the kernel reads ciphertext that only it can open.
         try:
             await self.require_still(caller, wish, ruling)
+            self.served.note(caller.principal.name, ruling)
             await deliver(delivery(ruling, stream.seal, info), stream.fd)
         except BaseException:
             await stream.cancel()
@@ -259,7 +262,8 @@ class Gate:
         stream.handed_over()
         return await stream.finished()
 
-    def _plan(self, ruling: Ruling, recipient: bytes, info: bytes) -> ViewPlan:
+    def plan(self, ruling: Ruling, recipient: bytes, info: bytes) -> ViewPlan:
+        """Return the making of a view that was ruled, with the keys that it needs."""
         view = ruling.view
         keychain = self.vault.keychain
         return ViewPlan(

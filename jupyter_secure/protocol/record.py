@@ -46,6 +46,7 @@ class Kind(enum.StrEnum):
     QUERY_ANSWERED = "query.answered"
     QUERY_FAILED = "query.failed"
     EGRESS_DECIDED = "egress.decided"
+    OUTPUTS_COMPARED = "outputs.compared"
     LEDGER_ANCHORED = "ledger.anchored"
     ACCESS_REQUESTED = "access.requested"
     ACCESS_APPROVED = "access.approved"

@@ -33,6 +33,7 @@ from .hub import HubPeople, here
 from .identity import LocalPeople, person_asking
 from .lab import judge_lab
 from .remote import Remote
+from .saving import Saving
 from .sessions import Sessions
 from .upstream import Upstream
 
@@ -129,6 +130,7 @@ class SecureApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         with _or_exit(serverapp):
+            Saving(self.upstream, person_asking, serverapp.log).guard(serverapp.contents_manager)
             judge_lab(serverapp.web_app)  # every extension has brought its endpoints by now
         if self.process:
             self.process.watch()

@@ -115,6 +115,7 @@ const KINDS: Record<string, string> = {
   'query.answered': 'Query answered',
   'query.failed': 'Query',
   'egress.decided': 'Connection',
+  'outputs.compared': 'Saved outputs compared',
   'ledger.anchored': 'Budget anchored',
   'access.requested': 'Access requested',
   'access.approved': 'Access approved',

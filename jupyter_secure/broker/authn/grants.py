@@ -124,6 +124,13 @@ class Grants:
             connection.execute(update(GRANTS).where(GRANTS.c.id == grant).values(notebook=moved.notebook))
         return moved
 
+    def held_before(self, user: str, moment: int) -> bool:
+        """Say whether a kernel of the person's runs, or may run still, on a grant from before a moment (in ms)."""
+        running = GRANTS.c.closed.is_(None) & (GRANTS.c.expires > self._now())
+        query = select(GRANTS.c.id).where(GRANTS.c.user == user, GRANTS.c.issued < moment, running).limit(1)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
     def close(self, grant: str) -> Grant | None:
         """End a grant, whatever has become of its account; return it, or None if there was nothing to end."""
         with transaction(self._engine) as connection:

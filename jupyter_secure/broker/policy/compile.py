@@ -15,12 +15,12 @@ from itertools import pairwise
 from msgspec import UNSET, UnsetType
 
 from .compile_rule import compile_rule
-from .document import BudgetTable, DatasetTable
+from .document import BudgetTable, DatasetTable, Document
 from .egress import compile_egress
 from .parse import Parsed, parse
 from .places import Path
 from .policy import Policy
-from .rules import Budget, Consent, DatasetTerms, PurposeTerms, Terms
+from .rules import Budget, Consent, DatasetTerms, Outputs, PurposeTerms, Terms
 
 FORMAT = 1
 
@@ -64,9 +64,15 @@ def compile_document(parsed: Parsed) -> Policy:
             attributes={name: dict(sorted(table.roles.items())) for name, table in sorted(document.attribute.items())}
             or UNSET,
             egress=compile_egress(parsed) or UNSET,
+            outputs=_outputs(document) or UNSET,
         ),
         zone,
     )
+
+
+def _outputs(document: Document) -> Outputs | None:
+    table = document.outputs
+    return None if table is None else Outputs(on_match=table.on_match, least=table.least)
 
 
 def _zone(parsed: Parsed) -> dt.tzinfo:

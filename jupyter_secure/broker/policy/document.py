@@ -177,6 +177,17 @@ class EgressTable(Noun):
     after: tuple[Literal["masked", "raw"], ...] = ()
 
 
+class OutputsTable(Noun):
+    """`[outputs]`: what happens to an output that shows served values when its notebook is saved.
+
+    Attributes:
+        least: so many different values make a match.
+    """
+
+    on_match: Literal["warn", "strip", "refuse"]
+    least: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+
+
 class Document(Noun):
     """A whole policy file."""
 
@@ -186,3 +197,4 @@ class Document(Noun):
     attribute: dict[AttributeName, AttributeTable] = msgspec.field(default_factory=dict)
     rule: tuple[RuleTable, ...] = ()
     egress: tuple[EgressTable, ...] = ()
+    outputs: OutputsTable | None = None

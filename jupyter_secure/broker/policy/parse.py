@@ -31,6 +31,7 @@ from .document import (
     DatasetTable,
     Document,
     EgressTable,
+    OutputsTable,
     PolicyTable,
     PurposeTable,
     RowTable,
@@ -54,6 +55,7 @@ TABLES: tuple[tuple[tuple[str, ...], type[msgspec.Struct]], ...] = (
     (("rule", "*", "when"), WhenTable),
     (("rule", "*", "rows", "*"), RowTable),
     (("egress", "*"), EgressTable),
+    (("outputs",), OutputsTable),
 )
 CHOICES: dict[str, Iterable[str]] = {
     "tags": Tag,

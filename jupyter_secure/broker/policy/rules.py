@@ -6,13 +6,15 @@ differential privacy are decimal strings, instants are milliseconds since 1970, 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
-from jupyter_secure.protocol.noun import Noun
+from jupyter_secure.protocol.noun import Count, Noun
 from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.protocol.treatment import Treatment
 from jupyter_secure.protocol.view import RowFilter, Rung
@@ -191,6 +193,13 @@ class Egress(Noun):
     after: tuple[Rung, ...] = ()
 
 
+class Outputs(Noun):
+    """What happens to saved outputs that show at least so many served values."""
+
+    on_match: Literal["warn", "strip", "refuse"]
+    least: Count = 1
+
+
 class Terms(Noun):
     """The whole policy; `rules` are ordered by id, `attributes` give for each role what it says of its holder."""
 
@@ -201,3 +210,4 @@ class Terms(Noun):
     rules: tuple[Rule, ...]
     attributes: dict[str, dict[str, str | int | float | bool]] | UnsetType = UNSET
     egress: tuple[Egress, ...] | UnsetType = UNSET
+    outputs: Outputs | UnsetType = UNSET

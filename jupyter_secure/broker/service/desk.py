@@ -29,6 +29,7 @@ from jupyter_secure.broker.egress import Egress
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.keys import keyring
 from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.outputs import Outputs
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import evenly
@@ -40,6 +41,8 @@ from jupyter_secure.protocol.grant import Grant, GuardReport
 from jupyter_secure.protocol.messages import (
     AccessMessage,
     CloseKernel,
+    Compare,
+    Compared,
     Connect,
     Done,
     FromKernel,
@@ -121,6 +124,7 @@ class Desk:
         self._egress = Egress(vault, policies, self.identify.logins)
         self._counter = Counter(gate, questions, self.grants, self._mfa, self._access, self._egress)
         self._panel = Panel(gate, questions)
+        self._outputs = Outputs(gate, self.grants)
         self._answers: dict[type, Callable[[Any], Awaitable[RelayReply]]] = {
             State: self._state,
             Unlock: self._unlock,
@@ -133,6 +137,7 @@ class Desk:
             CloseKernel: self._close_kernel,
             Connect: self._connect,
             Network: self._network,
+            Compare: self._compare,
             **dict.fromkeys(get_args(MfaRequest), self._mfa.answer),
         }
 
@@ -262,6 +267,13 @@ class Desk:
     async def _connect(self, body: Connect) -> Done:
         return await self._egress.connect(await self._caller_of_grant(body.grant), body)
 
+    async def _compare(self, body: Compare) -> Compared:
+        caller = await self._caller_of_ticket(body)
+        answer = await self._outputs.compare(caller, body)
+        if answer.matches or answer.unknown:
+            await self._changed(body.notebook, caller.principal.name)
+        return answer
+
     async def _network(self, body: Network) -> NetworkReply:
         return await asyncio.to_thread(self._egress.network, await self._caller_of_ticket(body))
 
@@ -272,7 +284,7 @@ class Desk:
         return await asyncio.to_thread(self._caller, principal, again, grant, shown=True)
 
     async def _caller_of_ticket(
-        self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage | AccessMessage | Network
+        self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage | AccessMessage | Network | Compare
     ) -> Caller:
         principal = (await self.identify.who(body.ticket)).principal
         number = getattr(body, "grant", None)

@@ -12,13 +12,15 @@ from collections.abc import Callable
 
 from jupyter_secure.protocol.noun import Count, Noun
 
+from .comparison import CompareJob
 from .plan import ViewPlan
 from .question import DpJob
 
-Job = ViewPlan | DpJob
+Job = ViewPlan | DpJob | CompareJob
 HANDLERS: dict[type[Noun], str] = {
     ViewPlan: "jupyter_secure.broker.views.making:make",
     DpJob: "jupyter_secure.broker.views.dp.job:answer_question",
+    CompareJob: "jupyter_secure.broker.views.comparing:compare",
 }
 
 

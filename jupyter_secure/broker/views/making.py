@@ -74,7 +74,7 @@ def _stream(batches: Iterator[Batch], masks: dict[str, AnyMask], sealer: Sealer,
     ):
         before: Future[Any] | None = None
         for height, columns in _ahead(batches, reading):
-            batch = _masked(height, columns, masks, schema)
+            batch = masked(height, columns, masks, schema)
             if before:
                 before.result()
             before = sealing.submit(writer.write_batch, batch)
@@ -93,7 +93,8 @@ def _ahead(batches: Iterator[Batch], reading: ThreadPoolExecutor) -> Iterator[Ba
         yield batch
 
 
-def _masked(height: int, columns: dict[str, pa.Array], masks: dict[str, AnyMask], schema: pa.Schema) -> pa.RecordBatch:
+def masked(height: int, columns: dict[str, pa.Array], masks: dict[str, AnyMask], schema: pa.Schema) -> pa.RecordBatch:
+    """Return one batch as it travels."""
     blank = pa.nulls(height)
     arrays = [
         mask.apply(columns[name], columns[mask.subject])

@@ -31,12 +31,14 @@ from .factors import (
 from .kernels import CloseKernel, Connect, FromKernel, MoveKernel, Network, NetworkReply, OpenKernel
 from .message import Assertion, ChallengeId, Confidential, Message, Secret, Text
 from .offers import CatalogReply, ColumnOffer, Offer, StatusReply, Welcome, WhyReply
+from .outputs import MAX_WORDS, Compare, Compared, Match, OutputWords
 from .panel import Changed, Done, LineageReply, LogReply, PanelBudget, PanelCatalog, PanelLineage, PanelLog, PanelWhy
 from .private import Answer, BudgetReply, DpColumn, Gauge, Handle
 from .requests import AccessMessage, Acknowledge, Decide, ListRequests, PanelAsk, RequestsReply, Revoke
 from .session import Login, Logout, Session, State, StateReply, Stop, Unlock, UnlockFromKeyring, WhoAmI
 
 __all__ = [
+    "MAX_WORDS",
     "AccessMessage",
     "AccessReply",
     "Acknowledge",
@@ -52,6 +54,8 @@ __all__ = [
     "Changed",
     "CloseKernel",
     "ColumnOffer",
+    "Compare",
+    "Compared",
     "Confidential",
     "Connect",
     "Decide",
@@ -72,6 +76,7 @@ __all__ = [
     "LogReply",
     "Login",
     "Logout",
+    "Match",
     "Message",
     "MfaAddPasskey",
     "MfaChallenge",
@@ -93,6 +98,7 @@ __all__ = [
     "NetworkReply",
     "Offer",
     "OpenKernel",
+    "OutputWords",
     "PanelAsk",
     "PanelBudget",
     "PanelCatalog",

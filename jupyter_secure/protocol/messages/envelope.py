@@ -13,6 +13,7 @@ from .delivered import AccessReply, Delivery, Progress, SteppedUp
 from .factors import MfaOptions, MfaRequest, MfaSecret, MfaStateReply
 from .kernels import CloseKernel, Connect, FromKernel, MoveKernel, Network, NetworkReply, OpenKernel
 from .offers import CatalogReply, StatusReply, Welcome, WhyReply
+from .outputs import Compare, Compared
 from .panel import Changed, Done, LineageReply, LogReply, PanelBudget, PanelCatalog, PanelLineage, PanelLog, PanelWhy
 from .private import Answer, BudgetReply, Handle
 from .requests import AccessMessage, RequestsReply
@@ -52,6 +53,7 @@ RelayRequest = (
     | PanelLineage
     | MfaRequest
     | AccessMessage
+    | Compare
     | Stop
 )
 
@@ -65,6 +67,7 @@ RelayReply = (
     | MfaSecret
     | MfaOptions
     | RequestsReply
+    | Compared
     | Done
     | Changed
     | KernelReply
