@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import time
 
 import pytest
 
@@ -99,3 +100,38 @@ def test_jupyterlab_works_and_an_output_cannot_call_out(server, chromium, listen
         page.wait_for_timeout(500)
         assert page.evaluate("document.body.dataset.ran") is None
     assert listener.heard == []
+
+
+SAVE_SOON = """
+async () => {
+    const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)[1];
+    const answer = await fetch("/lab/api/settings/@jupyterlab/docmanager-extension:plugin", {
+        method: "PUT",
+        headers: {"X-XSRFToken": xsrf, "Content-Type": "application/json"},
+        body: JSON.stringify({raw: JSON.stringify({autosaveInterval: 1})}),
+    });
+    return answer.status;
+}
+"""
+
+
+def test_a_notebook_with_a_guarded_kernel_is_saved_by_itself(server, chromium):
+    with browser.page(chromium) as page:
+        page.goto(f"{server.url}/login?next=/lab/workspaces/saving")  # what is open here is not opened by another test
+        page.get_by_label("Name").fill("ann")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.locator('.jp-LauncherCard[data-category="Notebook"]').first.wait_for(timeout=60_000)
+        assert page.evaluate(SAVE_SOON) == 204
+        page.reload()
+        page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
+        page.locator(".jp-Notebook .cm-content").first.click()
+        page.locator(".jp-Notebook .cm-content").first.fill("print(6 * 7 * 1000)")
+        page.keyboard.press("Shift+Enter")
+        page.locator(".jp-OutputArea-output", has_text="42000").wait_for(timeout=60_000)
+        # The cell alone: without a broker that compares them, outputs are not kept.
+        deadline = time.monotonic() + 60
+        while not any("6 * 7 * 1000" in path.read_text() for path in server.root.glob("Untitled*.ipynb")):
+            assert time.monotonic() < deadline
+            page.wait_for_timeout(200)
