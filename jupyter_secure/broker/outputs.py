@@ -25,6 +25,13 @@ from jupyter_secure.protocol.record import Header, Kind
 
 NOBODY = bytes(32)  # the plan's recipient: nothing is handed over
 DONE = {"warn": "done", "strip": "done", "refuse": "refused"}
+SAID = {
+    "warn": "Saved, although {}.",
+    "strip": "Left out of the saved file, because {}.",
+    "refuse": "Not saved, because {}.",
+}
+SHOWN = "{outputs} of its new outputs show {values} values that were served"
+UNKNOWN = "what this person's kernels were given is not known any more"
 
 
 @dataclass
@@ -79,6 +86,8 @@ class Outputs:
 
     async def _record(self, caller: Caller, body: Compare, digest: str, answer: Compared) -> None:
         first = answer.matches[0] if answer.matches else None
+        outputs = len({match.output for match in answer.matches})
+        values = sum(match.values for match in answer.matches)
         header = Header(
             time=self.gate.vault.now(),
             kind=Kind.OUTPUTS_COMPARED,
@@ -88,12 +97,13 @@ class Outputs:
             columns=tuple(sorted({column for match in answer.matches for column in match.columns})),
             extra={
                 "action": answer.action,
-                "outputs": str(len({match.output for match in answer.matches})),
-                "values": str(sum(match.values for match in answer.matches)),
+                "outputs": str(outputs),
+                "values": str(values),
                 **({"unknown": "yes"} if answer.unknown else {}),
             },
         )
-        personal = replace(caller.personal(None), notebook=body.notebook)
+        shown = UNKNOWN if answer.unknown else SHOWN.format(outputs=outputs, values=values)
+        personal = replace(caller.personal(None, SAID[answer.action].format(shown)), notebook=body.notebook)
         await self.gate.vault.audit.record(header, personal)
 
 

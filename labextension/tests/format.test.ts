@@ -39,6 +39,7 @@ test('a reason is the note, else the error, with the purpose', () => {
   const connection = { ...entry(1, { kind: 'egress.decided' }), personal: { ...personal, note: 'pypi.org:443' } };
   assert.equal(format.kindText('egress.decided'), 'Connection');
   assert.equal(format.reasonText(read(connection)), 'pypi.org:443, for study');
+  assert.equal(format.kindText('outputs.compared'), 'Saved outputs compared');
   assert.equal(format.reasonText(read({ ...entry(1, { error: 'new_code' }), personal: null })), 'new_code');
 });
 

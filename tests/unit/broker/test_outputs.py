@@ -105,6 +105,9 @@ async def test_a_match_is_recorded_without_a_value(world):
     (entry,) = world.vault.audit.entries(kinds=(Kind.OUTPUTS_COMPARED,), limit=None)
     assert entry.header.extra == {"action": "strip", "outputs": "1", "values": "1"}
     assert (entry.personal.user, entry.personal.notebook) == ("bob", "study.ipynb")
+    assert entry.personal.note == (
+        "Left out of the saved file, because 1 of its new outputs show 1 values that were served."
+    )
     assert "Number7" not in str(entry)
 
 
