@@ -6,38 +6,26 @@ stand: loopback ports, paths and abstract names outside the plan.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 from . import temporary
+from .laid import Laid
 from .outside import born
 
 SECRET = b"nobody inside may read, write or remove this\n"
 
 
-class Bait:
+class Bait(Laid):
     """A context manager; `described` goes into the policy, `touched` names what was reached."""
 
     def __init__(self, hidden: Sequence[str], code: str, given: Sequence[str] = ()) -> None:
-        self._stack = contextlib.ExitStack()
+        super().__init__()
         self._hidden, self._code, self._given = list(hidden), code, list(given)
-
-    def __enter__(self) -> Self:
-        try:
-            self._lay()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _lay(self) -> None:
         self.folder = temporary.make("jsec-bait-")

@@ -13,6 +13,7 @@ import contextlib
 import os
 import socket
 import struct
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,6 +80,27 @@ class Confinement:
             launch = [self._host.bubblewrap.path, *options, *launch]
         self.command = launch
         self.pass_fds = tuple(fd for fd in (policy, ends.report, held, *self._keep) if fd >= 0)
+
+    def launch(self, log: int, *further: int) -> subprocess.Popen[bytes]:
+        """Start the command here and now, for whoever needs no more; `log` takes what it prints and is closed.
+
+        Args:
+            log: a descriptor.
+            further: descriptors that somebody forgot, for seeing that they are closed.
+        """
+        try:
+            return subprocess.Popen(  # noqa: S603  # our own command line
+                self.command,
+                pass_fds=(*self.pass_fds, *further),
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
 
     async def settle(self, process: int) -> GuardReport:
         """Wait for the walls of the started process and return their measurement; `release` or leave afterwards.

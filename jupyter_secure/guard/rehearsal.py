@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import subprocess
 import tempfile
 
 from jupyter_secure.protocol.errors import GuardError
@@ -39,18 +37,7 @@ async def _start(stack: plan.Stack, host: Host, work: str) -> GuardReport:
     facts = survey.gather(root=work, notebook=work, command=COMMAND, spec_folder="", hidden=())
     made = plan.make(stack, COMMAND, {}, facts, folder.runtime, LIMITS)
     with contextlib.closing(Confinement(made, host, hidden=facts.hidden)) as walls:
-        log = folder.open_log()
-        process = subprocess.Popen(  # noqa: S603, ASYNC220  # our own command line; a start is not waited for
-            walls.command,
-            pass_fds=walls.pass_fds,
-            env={},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        os.close(log)
+        process = walls.launch(folder.open_log())
         running = KernelProcess(process, walls.hand_over_leash())
         try:
             report = await walls.settle(process.pid)

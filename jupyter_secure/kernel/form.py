@@ -9,23 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_secure.protocol.treatment import (
-    Bucket,
-    Clip,
-    Constant,
-    Custom,
-    FormatPreserving,
-    Generalize,
-    Keep,
-    Noise,
-    Partial,
-    Pseudonym,
-    Redact,
-    Scrub,
-    ShiftDates,
-    Suppress,
-    Treatment,
-)
+from jupyter_secure.protocol import treatment as t
 
 # A value of each kind that stands for no one.
 TEXT, NUMBER, FRACTION, DAY, MOMENT = "some text", 47, 47.36, "1984-07-23", "1984-07-23 15:08"
@@ -34,7 +18,7 @@ LETTERS = {"digits": "4 digits for 4 digits", "lower": "as many small letters", 
 STARTS = {"month": "1984-07-01", "year": "1984-01-01", "decade": "1980-01-01"}
 
 
-def form(treatment: Treatment | None, kind: str) -> str:
+def form(treatment: t.Treatment | None, kind: str) -> str:
     """Return an example of what crosses.
 
     Args:
@@ -58,7 +42,7 @@ def _end(bound: float | None) -> str:
     return "any" if bound is None else f"{bound:g}"
 
 
-def _general(treatment: Generalize, kind: str) -> str:
+def _general(treatment: t.Generalize, kind: str) -> str:
     if "date" in kind or "timestamp" in kind:
         return STARTS[treatment.unit] + (" 00:00" if "timestamp" in kind else "")
     if not kind.startswith(("float", "double", "half", "decimal")) and not kind.lstrip("u").startswith("int"):
@@ -70,19 +54,19 @@ def _general(treatment: Generalize, kind: str) -> str:
     return f"{NUMBER // treatment.width * treatment.width}, by steps of {treatment.width}"
 
 
-EXAMPLES: dict[type[Treatment], Callable[[Any, str], str]] = {
-    Keep: lambda _, kind: f"{_plain(kind)} (the value)",
-    Clip: lambda it, kind: f"{_plain(kind)}, never below {_end(it.low)} or above {_end(it.high)}",
-    Noise: lambda it, kind: f"{_plain(kind)} with noise of about {it.scale:g}",
-    ShiftDates: lambda it, kind: f"{_plain(kind)}, up to {it.days} days off",
-    Scrub: lambda _, __: "call [NUMBER] or write to [EMAIL]",
-    Partial: lambda it, _: PARTS[it.form],
-    FormatPreserving: lambda it, _: LETTERS.get(it.alphabet, "as many letters and digits"),
-    Pseudonym: lambda _, __: "3f9c61d07be482a5 (a token)",
-    Bucket: lambda it, _: f"a number from 0 to {it.count - 1}",
-    Generalize: _general,
-    Custom: lambda it, _: f"as the plug-in {it.name} makes it",
-    Constant: lambda it, _: str(it.value),
-    Redact: lambda _, __: "***",
-    Suppress: lambda _, __: "empty",
+EXAMPLES: dict[type[t.Treatment], Callable[[Any, str], str]] = {
+    t.Keep: lambda _, kind: f"{_plain(kind)} (the value)",
+    t.Clip: lambda it, kind: f"{_plain(kind)}, never below {_end(it.low)} or above {_end(it.high)}",
+    t.Noise: lambda it, kind: f"{_plain(kind)} with noise of about {it.scale:g}",
+    t.ShiftDates: lambda it, kind: f"{_plain(kind)}, up to {it.days} days off",
+    t.Scrub: lambda _, __: "call [NUMBER] or write to [EMAIL]",
+    t.Partial: lambda it, _: PARTS[it.form],
+    t.FormatPreserving: lambda it, _: LETTERS.get(it.alphabet, "as many letters and digits"),
+    t.Pseudonym: lambda _, __: "3f9c61d07be482a5 (a token)",
+    t.Bucket: lambda it, _: f"a number from 0 to {it.count - 1}",
+    t.Generalize: _general,
+    t.Custom: lambda it, _: f"as the plug-in {it.name} makes it",
+    t.Constant: lambda it, _: str(it.value),
+    t.Redact: lambda _, __: "***",
+    t.Suppress: lambda _, __: "empty",
 }

@@ -1,12 +1,11 @@
 """JupyterLab in a real Chromium under our headers: it works, and an output cannot call out."""
 
-import http.server
-import threading
 import time
 
 import pytest
 
 from tests.integration import browser
+from tests.integration.listening import elsewhere
 from tests.integration.server_process import PASSWORD, STAND_IN, Server
 
 pytestmark = pytest.mark.slow
@@ -43,25 +42,8 @@ def chromium():
 
 @pytest.fixture
 def listener():
-    """A server elsewhere, to which an output tries to send."""
-    heard = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            heard.append(self.path)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        listening.heard = heard
+    with elsewhere() as listening:
         yield listening
-        listening.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

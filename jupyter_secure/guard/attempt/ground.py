@@ -6,7 +6,6 @@ piece of shared memory, a key) is taken away at the end.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import secrets
@@ -15,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from jupyter_secure.guard.laid import Laid
 from jupyter_secure.guard.syscalls import NUMBERS
 
 from .listeners import Listeners
@@ -32,7 +32,7 @@ ADD_KEY, KEYCTL_REVOKE = "add_key", 3
 MB = 1 << 20
 
 
-class Ground:
+class Ground(Laid):
     """A context manager; `aims` is what an attempt is told, the other methods are what the judges ask."""
 
     more_memory, more_bytes, more_processes = 640 * MB, 80 * MB, 400
@@ -40,19 +40,8 @@ class Ground:
     def __init__(self) -> None:
         self.secrets = {name: secrets.token_hex(7).encode() for name in SECRETS}
         self.token = secrets.token_hex(12)
-        self._stack = contextlib.ExitStack()
+        super().__init__()
         self._libc = ctypes.CDLL(None, use_errno=True)
-
-    def __enter__(self) -> Self:
-        try:
-            self._lay()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _lay(self) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="jsec-attack-"))

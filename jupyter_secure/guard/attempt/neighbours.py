@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-SIGNAL_TRAVELS = 0.2  # seconds until a signal has been told
+SIGNAL_TRAVELS = 1.0  # seconds until a signal has been told, on a busy computer
 PROGRAM = str(Path(__file__).with_name("neighbour.py"))
 
 

@@ -159,18 +159,7 @@ class Walls:
         variables = environment.kernel_environment(self._offered(), {}, folder.runtime, None)
         made = plan.make(stack, command, variables, facts, folder.runtime, limits)
         with contextlib.closing(Confinement(made, self._host, keep=(channel,), hidden=facts.hidden)) as walls:
-            log = folder.open_log()
-            process = subprocess.Popen(  # noqa: S603  # our own command line
-                walls.command,
-                pass_fds=(*walls.pass_fds, forgotten),
-                env={},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            os.close(log)
+            process = walls.launch(folder.open_log(), forgotten)
             running = KernelProcess(process, walls.hand_over_leash())
             self._stack.callback(running.close)
             self._stack.callback(process.wait)

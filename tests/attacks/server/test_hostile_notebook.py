@@ -3,14 +3,12 @@
 Verdicts come from a listener elsewhere, which hears nothing, and from the folder, where no file appears.
 """
 
-import contextlib
-import http.server
 import json
-import threading
 
 import pytest
 
 from tests.integration import browser
+from tests.integration.listening import elsewhere
 from tests.integration.server_process import PASSWORD, STAND_IN, Server
 
 pytestmark = pytest.mark.slow
@@ -76,27 +74,8 @@ def notebook(there):
 
 @pytest.fixture(scope="module")
 def listener():
-    """Somebody elsewhere, who writes down every request."""
-    heard = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            heard.append(self.path)
-            self.send_response(204)
-            self.end_headers()
-
-        do_POST = do_GET  # noqa: N815 - the base class's name
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        listening.heard, listening.url = heard, f"http://127.0.0.1:{listening.server_port}"
+    with elsewhere() as listening:
         yield listening
-        listening.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -139,35 +118,13 @@ def page(server, chromium, listener):
 def test_the_listener_would_hear(chromium, listener):
     """The same page from a server without our headers calls out, so that silence means something."""
     body = hostile("".join(HTML[name] for name in ("script", "image", "style")), "x", listener.url).encode()
-    with plain(body) as url:
+    with elsewhere(body) as plain:
         context = chromium.new_context()
         page = context.new_page()
-        page.goto(url)
+        page.goto(plain.url)
         page.wait_for_timeout(1000)
         context.close()
     assert {"/evil-x", "/img-evil-x", "/beacon-evil-x", "/image", "/style"} <= set(listener.heard)
-
-
-@contextlib.contextmanager
-def plain(body):
-    """Serve one page as any server does."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
-        thread = threading.Thread(target=serving.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{serving.server_port}/"
-        serving.shutdown()
-        thread.join()
 
 
 def test_a_strangers_notebook_does_nothing(server, page):

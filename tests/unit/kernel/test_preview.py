@@ -9,26 +9,10 @@ import pytest
 from jupyter_secure.broker.views.mask.choice import choose
 from jupyter_secure.kernel import api
 from jupyter_secure.kernel.form import DAY, FRACTION, MOMENT, NUMBER, TEXT, form
+from jupyter_secure.protocol import treatment as t
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import RefusedError
 from jupyter_secure.protocol.messages import Catalog, Why
-from jupyter_secure.protocol.treatment import (
-    METHODS,
-    Bucket,
-    Clip,
-    Constant,
-    Custom,
-    FormatPreserving,
-    Generalize,
-    Keep,
-    Noise,
-    Partial,
-    Pseudonym,
-    Redact,
-    Scrub,
-    ShiftDates,
-    Suppress,
-)
 from jupyter_secure.testing.world import World
 from tests.unit.kernel.desk_client import DeskClient
 
@@ -46,11 +30,11 @@ def masked(treatment, value, kind):
 @pytest.mark.parametrize(
     ("treatment", "kind"),
     [
-        (Generalize(), "string"), (Generalize(prefix=0), "string"), (Generalize(prefix=5), "string"),
-        (Generalize(width=5), "int64"), (Generalize(grid=0.25), "double"),
-        *((Generalize(unit=unit), "date32[day]") for unit in ("year", "decade", "month")),
-        (Generalize(unit="month"), "timestamp[us]"), (Redact(), "string"), (Constant(value="x"), "string"),
-        (Partial(form="tail"), "string"), (Keep(), "int64"), (Keep(), "double"), (Keep(), "string"),
+        (t.Generalize(), "string"), (t.Generalize(prefix=0), "string"), (t.Generalize(prefix=5), "string"),
+        (t.Generalize(width=5), "int64"), (t.Generalize(grid=0.25), "double"),
+        *((t.Generalize(unit=unit), "date32[day]") for unit in ("year", "decade", "month")),
+        (t.Generalize(unit="month"), "timestamp[us]"), (t.Redact(), "string"), (t.Constant(value="x"), "string"),
+        (t.Partial(form="tail"), "string"), (t.Keep(), "int64"), (t.Keep(), "double"), (t.Keep(), "string"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -71,21 +55,22 @@ def test_an_example_is_what_the_mask_makes_of_the_value(treatment, kind):
     ],
 )  # fmt: skip
 def test_a_part_is_shown_as_the_mask_shows_it(part, value):
-    assert masked(Partial(form=part), value, pa.string()) == form(Partial(form=part), "string")
+    assert masked(t.Partial(form=part), value, pa.string()) == form(t.Partial(form=part), "string")
 
 
 def test_a_token_looks_like_one_and_is_none():
-    made, shown = masked(Pseudonym(), TEXT, pa.string()), form(Pseudonym(), "string").split()[0]
+    made, shown = masked(t.Pseudonym(), TEXT, pa.string()), form(t.Pseudonym(), "string").split()[0]
     assert isinstance(made, int)  # written out in hex by the kernel
     assert re.fullmatch(r"[0-9a-f]{16}", shown)
-    assert masked(Scrub(), "call 030 1234567 or write to a@example.org", pa.string()) == form(Scrub(), "string")
+    assert masked(t.Scrub(), "call 030 1234567 or write to a@example.org", pa.string()) == form(t.Scrub(), "string")
 
 
 @pytest.mark.parametrize(
     "treatment",
     [
-        Clip(low=1), Noise(scale=2), ShiftDates(), FormatPreserving(), FormatPreserving(alphabet="alphanumeric"),
-        Bucket(count=7), Generalize(edges=(0, 18, 65)), Custom(name="mine"), Suppress(),
+        t.Clip(low=1), t.Noise(scale=2), t.ShiftDates(), t.FormatPreserving(),
+        t.FormatPreserving(alphabet="alphanumeric"), t.Bucket(count=7), t.Generalize(edges=(0, 18, 65)),
+        t.Custom(name="mine"), t.Suppress(),
     ],
     ids=repr,
 )  # fmt: skip
@@ -98,7 +83,7 @@ def test_no_method_is_forgotten():
         "keep": {}, "clip": {"low": 1}, "noise": {"scale": 1}, "partial": {"form": "tail"}, "bucket": {"count": 2},
         "custom": {"name": "mine"}, "constant": {"value": 1},
     }  # fmt: skip
-    for name, kind in METHODS.items():
+    for name, kind in t.METHODS.items():
         assert form(kind(**made.get(name, {})), "string"), name
     assert form(None, "string") == ""
 
