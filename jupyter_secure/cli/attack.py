@@ -43,10 +43,8 @@ def run(args: argparse.Namespace) -> int:
     """Try and print; return the exit status."""
     try:
         level, results = _try(args)
-    except (GuardError, KeyError) as error:
-        public = (
-            error.public if isinstance(error, GuardError) else f"There is no class or attempt called {error.args[0]}."
-        )
+    except (GuardError, KeyError, OSError) as error:
+        public = _sentence(error)
         print(json.dumps({"error": public}) if args.json else public, file=sys.stderr)
         return UNTRIED
     through = [each for each in results if each.verdict == "reached"]
@@ -55,6 +53,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         _tell(level, results)
     return 1 if through and level != GuardLevel.G0 else 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, GuardError):
+        return error.public
+    if isinstance(error, KeyError):
+        return f"There is no class or attempt called {error.args[0]}."
+    return "The attempts could not be laid out: they need a folder for temporary files and loopback sockets."
 
 
 def _try(args: argparse.Namespace) -> tuple[GuardLevel, list[Result]]:

@@ -10,6 +10,8 @@ import tempfile
 
 import pytest
 
+from jupyter_secure.cli.main import main
+from jupyter_secure.guard.attempt.ground import Ground
 from jupyter_secure.guard.attempt.trial import CATALOGUE
 from tests.attacks.confined import UID, as_person, unavailable
 from tests.attacks.guard.table import render
@@ -116,6 +118,17 @@ def test_a_wrong_name_is_said(form):
     assert (status, printed) == (2, "")
     assert "There is no class or attempt called telepathy" in said
     assert "Traceback" not in said
+
+
+def test_what_cannot_be_laid_out_is_said(monkeypatch, capsys):
+    def nowhere(_):
+        raise PermissionError(13, "/somewhere/private")
+
+    monkeypatch.setattr(Ground, "_lay", nowhere)
+    assert main(["attack", "--only", "tcp"]) == 2
+    said = capsys.readouterr().err
+    assert "could not be laid out" in said
+    assert "private" not in said
 
 
 def test_an_unknown_level_is_a_wrong_call():
