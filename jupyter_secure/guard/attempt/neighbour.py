@@ -20,7 +20,8 @@ def main(log: str) -> None:
     """Hold the secret until the far end closes."""
     name, secret = sys.stdin.readline().split()
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
-    held = ctypes.create_string_buffer(secret.encode())
+    # Room behind it, so that whoever reads a little more does not meet the end of the mapping.
+    held = ctypes.create_string_buffer(secret.encode(), 4096)
     for number in TOLD:
         signal.signal(number, _tell)
     with open(log, "ab") as _:  # noqa: PTH123 - a small program
