@@ -60,7 +60,8 @@ def run_all(shown):
 
 
 def run_cell(shown, code):
-    """Insert a cell at the end and run it."""
+    """Insert a cell and run it, once there is a kernel: a cell that runs before asks for one."""
+    panel(shown).get_by_text("G3", exact=True).first.wait_for(timeout=60_000)
     shown.locator(".jp-Notebook .jp-Cell").first.click()
     shown.keyboard.press("Escape")
     shown.keyboard.press("a")
@@ -91,7 +92,6 @@ def test_the_sidebar_follows_the_first_notebook_from_top_to_bottom(lab):
 
 def test_the_log_is_live(lab):
     shown = lab("engineer", "second.ipynb")
-    panel(shown).get_by_text("G3", exact=True).first.wait_for(timeout=30_000)  # a cell before the kernel asks for one
     rows = panel(shown).get_by_role("table", name="Access log of this notebook").get_by_role("row")
     run_cell(shown, "%secure_load nothing_of_that_name")
     rows.filter(has_text="nothing_of_that_name").first.wait_for(timeout=30_000)
