@@ -123,6 +123,8 @@ def test_an_officer_sees_everybodys_entries_and_no_dataset(lab):
 
 def test_a_locked_vault_is_unlocked_in_the_sidebar(lab, server):
     shown = lab("scientist", "second.ipynb")
+    # JupyterLab takes the focus once its kernel has started, so that has to be over.
+    panel(shown).get_by_text("G3", exact=True).first.wait_for(timeout=60_000)
     os.kill(server.broker(), signal.SIGKILL)
     field = panel(shown).get_by_label("Passphrase")
     field.wait_for(timeout=60_000)

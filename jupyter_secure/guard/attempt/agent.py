@@ -47,7 +47,9 @@ def _attempt(channel: socket.socket, order: dict) -> None:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
     def call(name: str, *arguments: object) -> int:
-        answer = libc.syscall(order["at"]["numbers"][name], *arguments)
+        # As whole words: of a shorter argument the upper half would be whatever lay there.
+        words = [ctypes.c_long(it) if isinstance(it, int) else it for it in arguments]
+        answer = libc.syscall(order["at"]["numbers"][name], *words)
         if answer < 0:
             raise OSError(ctypes.get_errno(), name)
         return answer
