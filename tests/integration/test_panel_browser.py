@@ -59,9 +59,9 @@ def run_all(shown):
     shown.get_by_role("menuitem", name=re.compile("Run All Cells")).first.click()
 
 
-def run_cell(shown, code):
-    """Insert a cell and run it, once there is a kernel: a cell that runs before asks for one."""
-    panel(shown).get_by_text("G3", exact=True).first.wait_for(timeout=60_000)
+def run_cell(shown, code, level="G3"):
+    """Insert a cell and run it, once the panel tells the kernel's level: a cell that runs before asks for a kernel."""
+    panel(shown).get_by_text(level, exact=True).first.wait_for(timeout=60_000)
     shown.locator(".jp-Notebook .jp-Cell").first.click()
     shown.keyboard.press("Escape")
     shown.keyboard.press("a")

@@ -97,7 +97,7 @@ def test_a_passkey_made_on_the_hubs_page_approves_one_load(hub, browser, steppin
         panel.get_by_role("button", name="Add a passkey").click()
         panel.get_by_role("button", name="I have kept them").click()
         panel.get_by_text(re.compile("^Second factor: *1 passkey")).wait_for()
-        run_cell(shown, "df = %secure_load patients --as raw --quiet\nprint('rows', len(df))")
+        run_cell(shown, "df = %secure_load patients --as raw --quiet\nprint('rows', len(df))", level="G0")
         asked = panel.get_by_role("region", name="Verify patients as raw")
         asked.get_by_role("button", name="Use a passkey").click(timeout=60_000)
         asked.wait_for(state="detached")
