@@ -35,13 +35,13 @@ from jupyter_secure.broker.policy.ask import Ask
 from jupyter_secure.broker.policy.decide import decide
 from jupyter_secure.broker.policy.policy import Policy
 from jupyter_secure.broker.refusal import refusal
-from jupyter_secure.broker.ruling import Ruling, delivery, outcome
+from jupyter_secure.broker.ruling import Ruling, delivery, noted, outcome, said_of
 from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.served import Served
 from jupyter_secure.broker.step_up import missing
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
-from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, needed
+from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, looked_at, needed
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
@@ -56,7 +56,7 @@ from jupyter_secure.protocol.errors import (
 from jupyter_secure.protocol.messages import Answer, Delivery, Handle, Load
 from jupyter_secure.protocol.record import Header, Kind
 from jupyter_secure.protocol.sealing import bind
-from jupyter_secure.protocol.view import Listed, RowFilter, Rung
+from jupyter_secure.protocol.view import Checked, Listed, RowFilter, Rung
 
 Deliver = Callable[[Delivery | Handle | Answer, int | None], Awaitable[None]]
 Result = TypeVar("Result")
@@ -100,18 +100,19 @@ class Gate:
         try:
             if ruling.view.rung is Rung.DP:
                 await deliver(await handle(ruling), None)
-                finished = None
+                finished, checked = None, None
             else:
                 async with self.turns[caller.principal.name]:
-                    finished = await self._make(caller, wish, deliver, ruling)
+                    finished, checked = await self._make(caller, wish, deliver, ruling)
         except BaseException as error:
             await to_the_end(self.failed(caller, ruling, Kind.LOAD_FAILED, error))
             raise
         # (7) The outcome.
         done = outcome(ruling, Kind.LOAD_DELIVERED, self.vault.now())
         if finished is not None:
-            done = replace(done, rows=finished.rows, view=finished.digest)
-        await self.vault.audit.record(done, caller.personal(wish.purpose))
+            done = replace(done, rows=finished.rows, view=finished.digest, extra=noted(ruling.view, checked))
+        note = said_of(ruling.view, checked) or None
+        await self.vault.audit.record(done, caller.personal(wish.purpose, note))
 
     async def rule(self, caller: Caller, wish: Load, kind: Kind) -> Ruling:
         """Decide and record: steps (2) and (3), for loads and questions alike.
@@ -244,7 +245,9 @@ class Gate:
             purpose=wish.purpose,
         )
 
-    async def _make(self, caller: Caller, wish: Load, deliver: Deliver, ruling: Ruling) -> Finished:
+    async def _make(
+        self, caller: Caller, wish: Load, deliver: Deliver, ruling: Ruling
+    ) -> tuple[Finished, Checked | None]:
         assert caller.grant is not None
         # (4) Keys of the needed columns, for as long as the worker takes them over.
         info = bind(caller.grant.id, ruling.request, ruling.digest)
@@ -255,25 +258,25 @@ class Gate:
         try:
             await self.require_still(caller, wish, ruling)
             self.served.note(caller.principal.name, ruling)
-            await deliver(delivery(ruling, stream.seal, info), stream.fd)
+            await deliver(delivery(ruling, stream.seal, info, stream.checked), stream.fd)
         except BaseException:
             await stream.cancel()
             raise
         stream.handed_over()
-        return await stream.finished()
+        return await stream.finished(), stream.checked
 
     def plan(self, ruling: Ruling, recipient: bytes, info: bytes) -> ViewPlan:
         """Return the making of a view that was ruled, with the keys that it needs."""
         view = ruling.view
         keychain = self.vault.keychain
         return ViewPlan(
-            parts=self.open_parts(ruling.version, needed(view.columns, view.rows, view.sample)),
+            parts=self.open_parts(ruling.version, needed(view.columns, view.rows, view.sample, view.disclosure)),
             lists=self.open_lists(view.rows),
             columns=view.columns,
             rows=view.rows,
             mask_keys={
                 name: keychain.pseudonym_key(view.project, view.purpose, domain)
-                for name, domain in keyed(view.columns).items()
+                for name, domain in keyed(looked_at(view.columns, view.disclosure)).items()
             },
             recipient=recipient,
             info=info,
@@ -281,6 +284,7 @@ class Gate:
             sample=view.sample,
             sample_key=keychain.pseudonym_key(view.project, view.purpose, view.sample.subject) if view.sample else None,
             limit=view.limit,
+            disclosure=view.disclosure,
         )
 
 

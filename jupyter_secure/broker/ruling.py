@@ -8,7 +8,7 @@ from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
 from jupyter_secure.protocol.messages import Delivery
 from jupyter_secure.protocol.record import Header, Kind
-from jupyter_secure.protocol.view import ViewSpec
+from jupyter_secure.protocol.view import Checked, ColumnView, ViewSpec
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,16 @@ class Ruling:
     view: ViewSpec
 
 
-def delivery(ruling: Ruling, seal: str, info: str) -> Delivery:
+def delivery(ruling: Ruling, seal: str, info: str, checked: Checked | None = None) -> Delivery:
     """Return the message that comes with a view; `info` is what `seal` is bound to."""
     view = ruling.view
+    columns = coarser(view, checked)
     crossing = {column.name for column in view.columns}
     return Delivery(
         dataset=view.dataset,
         version=view.version,
         rung=view.rung,
-        columns=view.columns,
+        columns=columns,
         left_out=tuple(reason for reason in ruling.decision.reasons if reason.column not in crossing),
         purpose=view.purpose,
         # How many rows there are in all is not told to whom policy gives some of them.
@@ -45,7 +46,38 @@ def delivery(ruling: Ruling, seal: str, info: str) -> Delivery:
         seal=seal,
         info=info,
         seq=ruling.seq,
+        check=said_of(view, checked),
     )
+
+
+def coarser(view: ViewSpec, checked: Checked | None) -> tuple[ColumnView, ...]:
+    """Return the columns of a view as they came out of its check."""
+    if checked is None or not view.disclosure:
+        return view.columns
+    chosen = {column.name: column for column in view.disclosure.steps[checked.step]}
+    return tuple(chosen.get(column.name, column) for column in view.columns)
+
+
+def said_of(view: ViewSpec, checked: Checked | None) -> str:
+    """Return in words how a view came through its check, empty where there was none."""
+    if checked is None or not view.disclosure:
+        return ""
+    names = ", ".join(column.name for column in view.disclosure.steps[0]) or "no column"
+    who = "persons" if view.disclosure.subject else "rows"
+    said = f"Each combination of {names} stands for at least {checked.smallest} {who}."
+    if checked.step:
+        said += f" They are {checked.step} {'step' if checked.step == 1 else 'steps'} coarser than usual for that."
+    if checked.left_out and not view.partial:  # to whom only some rows are given, nothing is counted
+        said += f" {checked.left_out:,} of {checked.rows:,} rows are left out for that."
+    return said
+
+
+def noted(view: ViewSpec, checked: Checked | None) -> dict[str, str]:
+    """Return what the log keeps of a check; people read their own entries, so the rule for counts holds here too."""
+    if checked is None:
+        return {}
+    told = {"check": f"step {checked.step}, smallest class {checked.smallest}"}
+    return told if view.partial else {**told, "left_out": str(checked.left_out)}
 
 
 def outcome(ruling: Ruling, kind: Kind, now: int, word: str = "done") -> Header:

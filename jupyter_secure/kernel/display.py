@@ -142,7 +142,8 @@ class WhyTable(Shown):
 
     def sentences(self) -> list[str]:
         """Say which rules would give more."""
-        return [f"Rule {miss.rule} would give {RUNGS[miss.rung]}. {miss.advice}" for miss in self.reply.near_misses]
+        more = [f"Rule {miss.rule} would give {RUNGS[miss.rung]}. {miss.advice}" for miss in self.reply.near_misses]
+        return [*([self.reply.check] if self.reply.check else []), *more]
 
 
 class PreviewTable(Shown):
@@ -249,6 +250,8 @@ class LoadNote(Shown):
         missing = [reason.column for reason in it.left_out]
         if missing:
             told.append(f"Left out: {_few(missing)}. `%secure_why {it.dataset}` says why.")
+        if it.check:
+            told.append(it.check)
         return [" ".join(told)]
 
 

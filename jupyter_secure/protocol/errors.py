@@ -145,6 +145,17 @@ class GuardError(SecureError):
     )
 
 
+class DisclosureError(SecureError):
+    """A view would show too few people apart from all others."""
+
+    code = "disclosure"
+    status = 403
+    default = (
+        "This view would tell single people apart from all others, so nothing was handed out. `%secure_why` says what "
+        "is asked of it; a data steward can make it coarser."
+    )
+
+
 class BudgetError(SecureError):
     """A privacy budget does not allow the question."""
 
@@ -208,6 +219,7 @@ FAMILY: dict[str, type[SecureError]] = {
         AuditUnavailableError,
         IntegrityError,
         GuardError,
+        DisclosureError,
         BudgetError,
         PolicyError,
         InputFileError,

@@ -9,6 +9,7 @@ import enum
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .noun import ColumnName, Count, DatasetName, Noun, PurposeName, RuleId
 from .treatment import Treatment
@@ -83,6 +84,46 @@ class Sample(Noun):
     share: Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
+class Disclosure(Noun):
+    """What must be true of a view before it crosses (docs/adr/0015-a-view-is-checked-before-it-crosses.md).
+
+    A class is the rows that are equal in all quasi-identifiers as they come out. The columns here are all those that
+    the person may have, asked for or not, because two views can be laid side by side.
+
+    Attributes:
+        k: so many persons at least stand in each class (rows, where no column names the person).
+        l: so many different values at least has each sensitive column in each class.
+        unique: the largest share of the rows that may be alone in their class; None asks for none.
+        suppress: the largest share of the rows that may be left out to make the rest fit.
+        subject: the column that names the person.
+        steps: the quasi-identifiers, first as the rules give them, then each time one step coarser.
+        sensitive: the sensitive columns.
+    """
+
+    k: Annotated[int, msgspec.Meta(ge=1)]
+    l: Annotated[int, msgspec.Meta(ge=1)]  # noqa: E741 - the field's own name for it
+    unique: float | None
+    suppress: float
+    subject: ColumnName | None
+    steps: Annotated[tuple[tuple[ColumnView, ...], ...], msgspec.Meta(min_length=1)]
+    sensitive: tuple[ColumnView, ...] = ()
+
+
+class Checked(Noun):
+    """How a view came through its check.
+
+    Attributes:
+        step: how many steps coarser it is than the rules give it.
+        smallest: persons in the smallest class that crosses, 0 where nothing crosses.
+        left_out: rows that do not cross, of `rows` that were looked at.
+    """
+
+    step: Count
+    smallest: Count
+    left_out: Count
+    rows: Count
+
+
 class ViewSpec(Noun):
     """One view, complete: whoever makes it needs no policy, and whoever shows it needs no data.
 
@@ -91,6 +132,7 @@ class ViewSpec(Noun):
         project: the scope inside which pseudonyms are equal.
         sample: a part of the persons, of the rows that the filters leave.
         limit: the most rows, the first ones of what is left then.
+        disclosure: what must be true of it before it crosses.
     """
 
     dataset: DatasetName
@@ -102,6 +144,7 @@ class ViewSpec(Noun):
     project: str = "default"
     sample: Sample | None = None
     limit: Count | None = None
+    disclosure: Disclosure | UnsetType = UNSET
 
     @property
     def partial(self) -> bool:

@@ -139,6 +139,7 @@ const ERRORS: Record<string, string> = {
   step_up: 'Second factor needed',
   guard: 'Kernel not confined enough',
   budget: 'Privacy budget',
+  disclosure: 'Would tell people apart',
   integrity: 'Integrity check failed',
   locked: 'Vault locked',
   cancelled: 'Cancelled',

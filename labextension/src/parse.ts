@@ -68,7 +68,8 @@ export function offers(value: unknown): t.Offer[] {
       treatment: maybeText(column.treatment),
       reason: text(column.reason)
     })),
-    purposes: texts(offer.purposes)
+    purposes: texts(offer.purposes),
+    check: text(offer.check)
   }));
 }
 
@@ -172,7 +173,8 @@ export function why(value: unknown): t.Why {
       condition: text(miss.condition),
       advice: text(miss.advice)
     })),
-    policy: text(from.policy)
+    policy: text(from.policy),
+    check: text(from.check)
   };
 }
 

@@ -59,6 +59,8 @@ export interface Offer {
   rungs: string[];
   columns: ColumnOffer[];
   purposes: string[];
+  /** What must be true of a view before it crosses; empty where nothing is asked. */
+  check: string;
 }
 
 export interface Header {
@@ -155,6 +157,7 @@ export interface Why {
   reasons: ColumnReason[];
   near_misses: NearMiss[];
   policy: string;
+  check: string;
 }
 
 export interface Passkey {

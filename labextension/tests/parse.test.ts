@@ -35,7 +35,8 @@ test('fields of a wrong type become empty values', () => {
     rows: null,
     rungs: ['raw'],
     columns: [{ name: '', type: '', tag: null, treatment: null, reason: '' }],
-    purposes: []
+    purposes: [],
+    check: ''
   });
 });
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from msgspec import UNSET, UnsetType
 
 from .compile_rule import compile_rule
+from .disclosure import compile_disclosure
 from .document import BudgetTable, DatasetTable, Document
 from .egress import compile_egress
 from .parse import Parsed, parse
@@ -105,6 +106,7 @@ def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
         budget=_budget(parsed, (*path, "budget"), table.budget),
         max_grant_days=table.max_grant_days or UNSET,
         consent=_consent(parsed, (*path, "consent"), table),
+        disclosure=compile_disclosure(parsed, (*path, "disclosure"), table) or UNSET,
     )
 
 

@@ -47,9 +47,9 @@ def compile_rule(parsed: Parsed, place: int, datasets: Mapping[str, DatasetTerms
         columns=None if table.columns is None else tuple(sorted(set(table.columns))),
         tags=None if table.tags is None else tuple(sorted(set(table.tags))),
         not_tags=tuple(sorted(set(table.not_tags))),
-        masks={tag: _mask(parsed, (*path, "mask", tag), mask) for tag, mask in sorted(table.mask.items())},
+        masks={tag: treatment_of(parsed, (*path, "mask", tag), mask) for tag, mask in sorted(table.mask.items())},
         column_masks={
-            column: _mask(parsed, (*path, "mask_columns", column), mask)
+            column: treatment_of(parsed, (*path, "mask_columns", column), mask)
             for column, mask in sorted(table.mask_columns.items())
         },
         rows=tuple(_row(parsed, (*path, "rows", index), row) for index, row in enumerate(table.rows)),
@@ -138,7 +138,7 @@ def _check_kept(parsed: Parsed, path: Path, table: RuleTable, datasets: list[Dat
 
 
 def _check_hides(parsed: Parsed, path: Path, mask: str | Treatment, tags: set[Tag]) -> None:
-    treatment = _mask(parsed, path, mask)
+    treatment = treatment_of(parsed, path, mask)
     if all(hides_enough(treatment, tag) for tag in tags):
         return
     if isinstance(treatment, Keep):
@@ -149,12 +149,13 @@ def _check_hides(parsed: Parsed, path: Path, mask: str | Treatment, tags: set[Ta
 def _check_subjects(parsed: Parsed, path: Path, table: RuleTable, datasets: list[DatasetTerms]) -> None:
     for field, masks in (("mask", table.mask), ("mask_columns", table.mask_columns)):
         for name, mask in masks.items():
-            unnamed = subject_of(_mask(parsed, (*path, field, name), mask)) == ""
+            unnamed = subject_of(treatment_of(parsed, (*path, field, name), mask)) == ""
             if unnamed and not all(terms.privacy_unit for terms in datasets):
                 parsed.fail((*path, field, name), "name the `subject`, or the privacy_unit in the dataset's table")
 
 
-def _mask(parsed: Parsed, path: Path, mask: str | Treatment) -> Treatment:
+def treatment_of(parsed: Parsed, path: Path, mask: str | Treatment) -> Treatment:
+    """Return the treatment that a file names, alone or with parameters."""
     if not isinstance(mask, str):
         return mask
     if mask not in METHODS:

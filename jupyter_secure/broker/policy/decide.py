@@ -15,16 +15,19 @@ row cross.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from jupyter_secure.protocol.decision import ColumnReason, Decision, NearMiss
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.view import ColumnView, Listed, Membership, RowFilter, Rung, Sample, ViewSpec
+from jupyter_secure.protocol.view import ColumnView, Disclosure, Listed, Membership, RowFilter, Rung, Sample, ViewSpec
 
 from .ask import Ask
 from .conditions import Failure, failures, told_alone
+from .disclosure import disclosure
 from .order import combine
 from .plan import Grant, Plan, RulePlan, filter_key
 from .policy import Policy
@@ -149,15 +152,24 @@ def _listed(consent: Consent, version: int) -> Listed:
 def _climb(
     plan: Plan, standing: _Standing, wanted: tuple[int, ...], asked: Rung | None
 ) -> tuple[Rung, dict[int, Grant]]:
-    open_places = [place for place in wanted if place not in standing.denied]
     ceiling = Rung.RAW.height if asked is None else asked.height
     for rung in LADDER:
-        if rung.height > ceiling or (rung is Rung.RAW and not any(place in standing.raw for place in open_places)):
+        if rung.height > ceiling or (
+            rung is Rung.RAW and not any(place in standing.raw and place not in standing.denied for place in wanted)
+        ):
             continue
-        given = {place: grant for place in open_places if (grant := _grant(plan, standing, place, rung)) is not None}
+        given = _given(plan, standing, wanted, rung)
         if given:
             return rung, given
     return Rung.DENY, {}
+
+
+def _given(plan: Plan, standing: _Standing, places: Iterable[int], rung: Rung) -> dict[int, Grant]:
+    return {
+        place: grant
+        for place in places
+        if place not in standing.denied and (grant := _grant(plan, standing, place, rung)) is not None
+    }
 
 
 def _grant(plan: Plan, standing: _Standing, place: int, rung: Rung) -> Grant | None:
@@ -196,7 +208,14 @@ def _view(policy: Policy, plan: Plan, ask: Ask, rung: Rung, given: dict[int, Gra
         project="default" if ask.purpose is None else policy.purposes[ask.purpose].project,
         sample=Sample(subject=unit, share=standing.share) if counted and unit and standing.share else None,
         limit=standing.limit if counted else None,
+        disclosure=_disclosure(plan, standing, rung) if counted else UNSET,
     )
+
+
+def _disclosure(plan: Plan, standing: _Standing, rung: Rung) -> Disclosure | UnsetType:
+    if not plan.terms.disclosure:
+        return UNSET
+    return disclosure(plan.terms, _given(plan, standing, plan.everything, rung), plan.names)
 
 
 def _reasons(

@@ -86,6 +86,23 @@ class DatasetTable(Noun):
     budget: BudgetTable | None = None
     max_grant_days: MaxDays | None = None
     consent: ConsentTable | None = None
+    disclosure: DisclosureTable | None = None
+
+
+class DisclosureTable(Noun):
+    """`[dataset.NAME.disclosure]`: what must be true of a view before it crosses; see `protocol.view.Disclosure`.
+
+    Attributes:
+        ladder: for each quasi-identifier the masks that are tried, one after another, until the view fits.
+    """
+
+    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    l: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1  # noqa: E741 - the field's own name for it
+    unique: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None
+    suppress: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    ladder: dict[
+        ColumnName, Annotated[tuple[MethodName | Treatment, ...], msgspec.Meta(min_length=1, max_length=10)]
+    ] = msgspec.field(default_factory=dict)
 
 
 class ConsentTable(Noun):

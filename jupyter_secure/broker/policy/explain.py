@@ -14,6 +14,7 @@ from jupyter_secure.protocol.view import Rung
 from .ask import Ask
 from .conditions import failures
 from .decide import decide
+from .disclosure import asked_of
 from .policy import Policy
 
 
@@ -55,6 +56,7 @@ def person(decision: Decision, dataset: str, column: str | None = None) -> WhyRe
         reasons=reasons,
         near_misses=decision.near_misses,
         policy=decision.policy,
+        check=asked_of(decision.view.disclosure) if decision.view else "",
     )
 
 

@@ -16,6 +16,7 @@ from jupyter_secure.protocol.view import Rung
 
 from .ask import Ask, Context
 from .decide import LADDER, decide
+from .disclosure import asked_of
 from .policy import Policy
 
 
@@ -47,6 +48,7 @@ def offer(policy: Policy, principal: Principal, dataset: DatasetVersion, context
         rungs=rungs,
         columns=_columns(dataset, best),
         purposes=purposes,
+        check=asked_of(best.view.disclosure) if best.view else "",
     )
 
 

@@ -29,6 +29,7 @@ from .document import (
     BudgetTable,
     ConsentTable,
     DatasetTable,
+    DisclosureTable,
     Document,
     EgressTable,
     OutputsTable,
@@ -42,13 +43,18 @@ from .places import Path, Places
 
 ANY = object()
 LIMIT = 1_000_000  # characters; a policy is read by people
-MASKS = (("rule", "*", "mask", "*"), ("rule", "*", "mask_columns", "*"))
+MASKS = (
+    ("rule", "*", "mask", "*"),
+    ("rule", "*", "mask_columns", "*"),
+    ("dataset", "*", "disclosure", "ladder", "*", "*"),
+)
 TABLES: tuple[tuple[tuple[str, ...], type[msgspec.Struct]], ...] = (
     ((), Document),
     (("policy",), PolicyTable),
     (("dataset", "*"), DatasetTable),
     (("dataset", "*", "budget"), BudgetTable),
     (("dataset", "*", "consent"), ConsentTable),
+    (("dataset", "*", "disclosure"), DisclosureTable),
     (("purpose", "*"), PurposeTable),
     (("attribute", "*"), AttributeTable),
     (("rule", "*"), RuleTable),

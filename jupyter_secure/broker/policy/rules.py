@@ -40,6 +40,16 @@ class Consent(Noun):
     keep: bool
 
 
+class DisclosureTerms(Noun):
+    """See `document.DisclosureTable`."""
+
+    k: int
+    l: int  # noqa: E741 - the field's own name for it
+    unique: float | None
+    suppress: float
+    ladder: dict[str, tuple[Treatment, ...]]
+
+
 class OwnValue(Noun, tag_field="op", tag="own"):
     """A row filter that compares a column with what the roles of whoever asks say of an attribute."""
 
@@ -65,6 +75,7 @@ class DatasetTerms(Noun):
     budget: Budget | None = None
     max_grant_days: int | UnsetType = UNSET
     consent: Consent | UnsetType = UNSET
+    disclosure: DisclosureTerms | UnsetType = UNSET
 
     @property
     def private(self) -> bool:

@@ -15,6 +15,7 @@ from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.consent import list_versions
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.lineage.graph import FLOWS, ORIGINS, build
+from jupyter_secure.broker.policy.disclosure import asked_of
 from jupyter_secure.broker.policy.offer import offer
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import refusal
@@ -125,4 +126,5 @@ def why(gate: Gate, caller: Caller, request: Why) -> WhyReply:
         reasons=reasons,
         near_misses=near_misses,
         policy=decision.policy,
+        check=asked_of(decision.view.disclosure) if decision.view else "",
     )

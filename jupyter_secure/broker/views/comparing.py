@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 
 from jupyter_secure.protocol.sealing import ENCODING
 
+from .checking import check
 from .comparison import CompareJob, CompareResult
 from .jobs import Finished, Report
-from .making import choose_masks, masked
 from .mask.interface import field
+from .masking import choose_masks, masked
 from .scan import Scan
 from .sift import sifted
 
@@ -34,10 +35,11 @@ def compare(job: CompareJob, out: int | None, report: Report) -> Finished:  # no
     """Do one job in a worker; `result` is a `CompareResult` in MessagePack."""
     scan = Scan(job.plan)
     try:
-        masks = choose_masks(job.plan, scan.types)
+        fit = check(job.plan, scan, report)
+        masks = choose_masks(fit.plan, scan.types)
         schema = pa.schema([field(name, mask) for name, mask in masks.items()])
         looking = {each.name: _Looking(each, job.words) for each in schema}
-        for height, columns in sifted(scan.batches(), job.plan, scan.types):
+        for height, columns in fit.kept(sifted(scan.batches(fit.reads), job.plan, scan.types)):
             batch = masked(height, columns, masks, schema)
             for name, own in looking.items():
                 own.look(batch.column(name))

@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable
 
 from jupyter_secure.protocol.noun import Count, Noun
+from jupyter_secure.protocol.view import Checked
 
 from .comparison import CompareJob
 from .plan import ViewPlan
@@ -29,9 +30,10 @@ class Ready(Noun, tag_field="type"):
 
 
 class Begun(Noun, tag_field="type"):
-    """The stream has begun: `seal` (base64) opens it for the kernel."""
+    """The stream has begun: `seal` (base64) opens it for the kernel; `checked` says how the view came through."""
 
     seal: str
+    checked: Checked | None = None
 
 
 class Working(Noun, tag_field="type"):

@@ -4,8 +4,8 @@ Promises: constant memory, because at most three batches exist at a time (one be
 sealed) and polars decodes two row groups ahead; a failure in the middle ends the stream with an authenticated mark, so
 the kernel shows nothing of it.
 
-Steps: open the scan -> choose a mask for each column -> say the seal -> for each batch that is sifted: mask it here,
-while one thread fetches the next batch and one seals the batch before -> trailer.
+Steps: open the scan -> check the view, where that is asked -> choose a mask for each column -> say the seal -> for each
+batch that is sifted: mask it here, while one thread fetches the next batch and one seals the batch before -> trailer.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow as pa
 
 from jupyter_secure.protocol.errors import CancelledError
-from jupyter_secure.protocol.treatment import subject_of
 
+from .checking import check
 from .delivery import Sealer, into
 from .failure import code_of
 from .jobs import Begun, Finished, Report
-from .mask.choice import choose
-from .mask.interface import AnyMask, SubjectMask, field
+from .mask.interface import AnyMask, field
+from .masking import choose_masks, masked
 from .plan import ViewPlan
 from .scan import Scan
 from .sift import Batch, sifted
@@ -38,9 +38,10 @@ def make(plan: ViewPlan, out: int, report: Report) -> Finished:
     sealer = Sealer(plan.recipient, plan.info, into(out))
     scan = Scan(plan)
     try:
-        masks = choose_masks(plan, scan.types)
-        report(Begun(seal=sealer.seal))
-        rows = _stream(sifted(scan.batches(), plan, scan.types), masks, sealer, report)
+        fit = check(plan, scan, report)
+        masks = choose_masks(fit.plan, scan.types)
+        report(Begun(seal=sealer.seal, checked=fit.checked))
+        rows = _stream(fit.kept(sifted(scan.batches(fit.reads), plan, scan.types)), masks, sealer, report)
         return Finished(rows=rows, size=sealer.size, digest=sealer.finish(rows))
     except BrokenPipeError:
         raise CancelledError(detail="the kernel closed the view") from None
@@ -49,19 +50,6 @@ def make(plan: ViewPlan, out: int, report: Report) -> Finished:
         raise
     finally:
         scan.close()
-
-
-def choose_masks(plan: ViewPlan, types: dict[str, pa.DataType]) -> dict[str, AnyMask]:
-    """Return the mask of each column, in the order of the view."""
-    return {
-        column.name: choose(
-            column.treatment,
-            types[column.name],
-            plan.mask_keys.get(column.name),
-            types.get(subject_of(column.treatment) or ""),
-        )
-        for column in plan.columns
-    }
 
 
 def _stream(batches: Iterator[Batch], masks: dict[str, AnyMask], sealer: Sealer, report: Report) -> int:
@@ -91,18 +79,6 @@ def _ahead(batches: Iterator[Batch], reading: ThreadPoolExecutor) -> Iterator[Ba
     while (batch := following.result()) is not None:
         following = reading.submit(next, batches, None)
         yield batch
-
-
-def masked(height: int, columns: dict[str, pa.Array], masks: dict[str, AnyMask], schema: pa.Schema) -> pa.RecordBatch:
-    """Return one batch as it travels."""
-    blank = pa.nulls(height)
-    arrays = [
-        mask.apply(columns[name], columns[mask.subject])
-        if isinstance(mask, SubjectMask)
-        else mask.apply(columns.get(name, blank))
-        for name, mask in masks.items()
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _break_off(sealer: Sealer, error: Exception) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from jupyter_secure.protocol.noun import ColumnName, Count, Noun
 from jupyter_secure.protocol.treatment import (
@@ -23,7 +24,7 @@ from jupyter_secure.protocol.treatment import (
     method,
     subject_of,
 )
-from jupyter_secure.protocol.view import ColumnView, Listed, RowFilter, Sample
+from jupyter_secure.protocol.view import ColumnView, Disclosure, Listed, RowFilter, Sample
 
 UNREAD = (Constant, Suppress)
 Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -67,6 +68,7 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
         mask_keys: by column, for those whose mask needs one (`keyed`); derived per project, purpose and domain.
         sample: a part of the persons, drawn with `sample_key`, of the rows that the filters leave.
         limit: the most rows.
+        disclosure: what must be true of the view.
     """
 
     parts: tuple[Part, ...]
@@ -80,27 +82,51 @@ class ViewPlan(Noun, tag_field="job", tag="view"):
     sample: Sample | None = None
     sample_key: Key | None = None
     limit: Count | None = None
+    disclosure: Disclosure | UnsetType = UNSET
+
+    @property
+    def looked_at(self) -> tuple[ColumnView, ...]:
+        """The columns that come out, and those that the check looks at."""
+        return looked_at(self.columns, self.disclosure)
 
     @property
     def subjects(self) -> set[str]:
         """The columns that name the person, for the masks that go by persons and for the sample."""
-        return _subjects(self.columns, self.sample)
+        return _subjects(self.looked_at, self.sample, self.disclosure)
 
     def __repr__(self) -> str:
         return f"ViewPlan(parts={self.parts!r}, total={self.total})"
 
 
+def looked_at(columns: tuple[ColumnView, ...], disclosure: Disclosure | UnsetType) -> tuple[ColumnView, ...]:
+    """Return the columns of a view and those of its check, in every treatment that they may get."""
+    if not disclosure:
+        return columns
+    return (*columns, *(view for step in disclosure.steps for view in step), *disclosure.sensitive)
+
+
 def needed(
-    columns: tuple[ColumnView, ...], rows: tuple[RowFilter, ...], sample: Sample | None = None
+    columns: tuple[ColumnView, ...],
+    rows: tuple[RowFilter, ...],
+    sample: Sample | None = None,
+    disclosure: Disclosure | UnsetType = UNSET,
 ) -> frozenset[str]:
     """Return the columns whose keys a plan must hold: a hidden column is never read, one that is filtered by is."""
-    read = {column.name for column in columns if not isinstance(column.treatment, UNREAD)}
-    return frozenset(read | _subjects(columns, sample) | {row.column for row in rows})
+    looked = looked_at(columns, disclosure)
+    return read(looked) | _subjects(looked, sample, disclosure) | {row.column for row in rows}
 
 
-def _subjects(columns: tuple[ColumnView, ...], sample: Sample | None) -> set[str]:
+def read(columns: tuple[ColumnView, ...]) -> frozenset[str]:
+    """Return the columns whose values are wanted."""
+    return frozenset(column.name for column in columns if not isinstance(column.treatment, UNREAD))
+
+
+def _subjects(
+    columns: tuple[ColumnView, ...], sample: Sample | None, disclosure: Disclosure | UnsetType = UNSET
+) -> set[str]:
     found = {subject for column in columns if (subject := subject_of(column.treatment))}
-    return found if sample is None else found | {sample.subject}
+    found |= set() if sample is None else {sample.subject}
+    return found | ({disclosure.subject} if disclosure and disclosure.subject else set())
 
 
 def keyed(columns: tuple[ColumnView, ...]) -> dict[str, str]:

@@ -90,11 +90,13 @@ class ViewStream:
     Attributes:
         fd: what the kernel reads from; the gate hands it over and then calls `handed_over`.
         seal: what opens it.
+        checked: how it came through the check that policy asks for.
     """
 
-    def __init__(self, fd: int, seal: str, task: asyncio.Task[Finished]) -> None:
+    def __init__(self, fd: int, begun: Begun, task: asyncio.Task[Finished]) -> None:
         self.fd = fd
-        self.seal = seal
+        self.seal = begun.seal
+        self.checked = begun.checked
         self._task = task
 
     def handed_over(self) -> None:
@@ -126,11 +128,11 @@ class _Outlet:
     """The pipe of a view, made when there is a worker to write into it.
 
     Attributes:
-        seal: what opens the stream, once the worker has begun.
+        begun: what the worker says once it has begun.
     """
 
     def __init__(self) -> None:
-        self.seal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
         self._reading: int | None = None
         self._closed = False
 
@@ -200,10 +202,10 @@ class WorkerPool:
         outlet = _Outlet()
         task = self._spawn(self._work(plan, progress, outlet))
         try:
-            both: set[asyncio.Future[Any]] = {task, outlet.seal}
+            both: set[asyncio.Future[Any]] = {task, outlet.begun}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if outlet.seal.done():
-                return ViewStream(outlet.handed_out(), outlet.seal.result(), task)
+            if outlet.begun.done():
+                return ViewStream(outlet.handed_out(), outlet.begun.result(), task)
             await _outcome(task)
             raise SecureError(detail="the worker finished without a stream")  # noqa: TRY301 - closed below, as any
         except BaseException:
@@ -280,8 +282,8 @@ class WorkerPool:
             async with asyncio.timeout(self._stall):
                 reply = await process.receive()
             match reply:
-                case Begun() if outlet and not outlet.seal.done():
-                    outlet.seal.set_result(reply.seal)
+                case Begun() if outlet and not outlet.begun.done():
+                    outlet.begun.set_result(reply)
                 case Working() if progress:
                     progress(reply.rows)
                 case Finished() | Failed():

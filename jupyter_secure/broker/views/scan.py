@@ -24,7 +24,7 @@ from jupyter_secure.protocol.errors import IntegrityError, PolicyError
 from jupyter_secure.protocol.treatment import Generalize, Redact
 from jupyter_secure.protocol.view import Comparison, Listed, Membership, RowFilter
 
-from .plan import UNREAD, Part, PersonList, ViewPlan
+from .plan import Part, PersonList, ViewPlan, read
 
 BATCH = 1 << 16  # rows; intermediate arrays of one column stay in the processor's cache
 OLDEST = pl.CompatLevel.oldest()  # offsets instead of string views
@@ -48,26 +48,27 @@ class Scan:
         if not schemas or any(schema != schemas[0] for schema in schemas):
             raise IntegrityError(detail="the parts differ in their columns")
         persons = plan.subjects
-        missing = {column.name for column in plan.columns} | {row.column for row in plan.rows} | persons
+        missing = {column.name for column in plan.looked_at} | {row.column for row in plan.rows} | persons
         if missing - set(schemas[0]):
             raise IntegrityError(detail="a column of the plan is not in the file")
         arrow = pl.DataFrame(schema=schemas[0]).to_arrow(compat_level=OLDEST).schema
         self.types: dict[str, pa.DataType] = {
-            name: arrow.field(name).type for name in {column.name for column in plan.columns} | persons
+            name: arrow.field(name).type for name in {column.name for column in plan.looked_at} | persons
         }
-        seen = {column.name for column in plan.columns if isinstance(column.treatment, Redact | Generalize)}
+        seen = {column.name for column in plan.looked_at if isinstance(column.treatment, Redact | Generalize)}
         self._seen = seen - persons
         self._lazy = [self._select(frame, schemas[0]) for frame in frames]
 
-    def batches(self) -> Iterator[tuple[int, dict[str, pa.Array]]]:
-        """Yield the number of rows and one array for each column that is read.
+    def batches(self, only: frozenset[str] | None = None) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+        """Yield the number of rows and one array for each column that is read, or for `only` those of them.
 
         A redacted or generalized column arrives as it lies in memory: its mask needs validity, or what a view shows.
         """
         for frame in self._lazy:
             if not frame.collect_schema():
                 raise PolicyError("Every column of that view is hidden, so there is nothing to hand out.")
-            for batch in frame.collect_batches(chunk_size=BATCH, maintain_order=True):
+            chosen = frame if only is None else frame.select([name for name in frame.collect_schema() if name in only])
+            for batch in chosen.collect_batches(chunk_size=BATCH, maintain_order=True):
                 yield batch.height, self._arrays(batch)
 
     def _arrays(self, batch: pl.DataFrame) -> dict[str, pa.Array]:
@@ -86,8 +87,8 @@ class Scan:
             conditions = [condition(row, schema[row.column], self._plan.lists) for row in self._plan.rows]
             frame = frame.filter(pl.all_horizontal(conditions))
         # Bare columns: polars would decode all row groups before it evaluates an expression on the first.
-        chosen = [column.name for column in self._plan.columns if not isinstance(column.treatment, UNREAD)]
-        return frame.select(list(dict.fromkeys([*chosen, *sorted(self._plan.subjects)])))
+        chosen = read(self._plan.looked_at) | self._plan.subjects
+        return frame.select([name for name in schema if name in chosen])
 
 
 def condition(row: RowFilter, dtype: Any, lists: tuple[PersonList, ...] = ()) -> pl.Expr:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from .mask.buffers import Array, plain
 from .mask.tokens import Tokens
 from .plan import ViewPlan
 
@@ -34,8 +35,13 @@ def _drawn(batches: Iterator[Batch], plan: ViewPlan, kind: pa.DataType) -> Itera
     for _, columns in batches:
         token, named = tokens.of(columns[plan.sample.subject])
         drawn = token < bound if named is None else (token < bound) & named
-        chosen = pa.array(np.flatnonzero(drawn))
-        yield len(chosen), {name: column.take(chosen) for name, column in columns.items()}
+        yield picked(columns, drawn)
+
+
+def picked(columns: dict[str, pa.Array], which: Array) -> Batch:
+    """Return the rows of a batch for which `which` is true."""
+    rows = pa.array(np.flatnonzero(which))
+    return len(rows), {name: plain(column).take(rows) for name, column in columns.items()}  # Arrow takes from no view
 
 
 def _cut(batches: Iterator[Batch], limit: int) -> Iterator[Batch]:

@@ -29,6 +29,7 @@ class Delivery(Message):
             in its authenticated stream.
         seal: base64 of the HPKE encapsulation and the encrypted content key; `info` binds it to grant and request.
         seq: the entry in the audit log that permitted it.
+        check: how it came through the check that policy asks for, in words.
     """
 
     dataset: DatasetName
@@ -41,6 +42,7 @@ class Delivery(Message):
     seal: str
     info: str
     seq: Count
+    check: str = ""
 
 
 class SteppedUp(Message):

@@ -37,6 +37,7 @@ class Offer(Noun):
         rows: None where only `dp` is permitted, because the number of rows is then itself private.
         rungs: what is permitted now, highest first.
         purposes: purposes that some rule for this person names.
+        check: what must be true of a view before it crosses, in words.
     """
 
     dataset: DatasetName
@@ -45,6 +46,7 @@ class Offer(Noun):
     rungs: tuple[Rung, ...]
     columns: tuple[ColumnOffer, ...]
     purposes: tuple[PurposeName, ...]
+    check: str = ""
 
 
 class CatalogReply(Message):
@@ -69,10 +71,11 @@ class StatusReply(Message):
 
 
 class WhyReply(Message):
-    """The reasons of the decision that a load would meet now."""
+    """The reasons of the decision that a load would meet now; `check` says what must be true before a view crosses."""
 
     dataset: DatasetName
     rung: Rung
     reasons: tuple[ColumnReason, ...]
     near_misses: tuple[NearMiss, ...]
     policy: str
+    check: str = ""

@@ -107,6 +107,11 @@ function Dataset({ offer, insert, ask, open }: InsertProps & { ask: Ask; open: b
       </div>
       <Insert offer={offer} insert={insert} />
       {offer.rungs.length === 0 && <NotNow offer={offer} />}
+      {offer.check && (
+        <p className="jp-Secure-quiet">
+          <Sentence text={offer.check} />
+        </p>
+      )}
       <AskButton dataset={offer.dataset} />
       <details className="jp-Secure-details" open={open}>
         <summary>{offerSummary(offer)}</summary>

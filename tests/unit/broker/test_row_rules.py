@@ -167,6 +167,17 @@ async def test_a_sample_is_of_whole_persons_and_the_same_each_time(world):
     assert message.rows == 0
 
 
+async def test_a_sample_has_text_that_is_cut(world):
+    world.apply(
+        (POLICY % ("", "sample = 0.25")).replace(
+            'public = "keep", measure = "keep" }\nsample', 'public = "generalize" }\nsample'
+        )
+    )
+    async with world.desk() as front:
+        _, table = await load(front, "ann")
+    assert set(table["region"].to_pylist()) == {"nor*", "sou*", "wes*"}
+
+
 async def test_a_limit_gives_the_first_rows_of_the_sample(world):
     world.apply(POLICY % ("", "sample = 0.25\nlimit = 100"))
     async with world.desk() as front:
