@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jupyter_secure.protocol.decision import ColumnReason
+from jupyter_secure.protocol.form import form
 from jupyter_secure.protocol.messages import (
     AccessReply,
     BudgetReply,
@@ -23,7 +24,6 @@ from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import Rung
 
 from .dp_source import LOW, left_of, running_out
-from .form import form
 from .table import Rows, as_html, as_text, paragraphs
 
 RUNGS = {Rung.RAW: "raw", Rung.MASKED: "masked", Rung.DP: "dp", Rung.DENY: "nothing"}

@@ -66,7 +66,8 @@ export function offers(value: unknown): t.Offer[] {
       type: text(column.type),
       tag: maybeText(column.tag),
       treatment: maybeText(column.treatment),
-      reason: text(column.reason)
+      reason: text(column.reason),
+      form: text(column.form)
     })),
     purposes: texts(offer.purposes),
     check: text(offer.check)

@@ -46,6 +46,8 @@ export interface ColumnOffer {
   tag: string | null;
   treatment: string | null;
   reason: string;
+  /** A made-up example of what comes out. */
+  form: string;
 }
 
 /**

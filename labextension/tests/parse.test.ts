@@ -34,7 +34,7 @@ test('fields of a wrong type become empty values', () => {
     version: 0,
     rows: null,
     rungs: ['raw'],
-    columns: [{ name: '', type: '', tag: null, treatment: null, reason: '' }],
+    columns: [{ name: '', type: '', tag: null, treatment: null, reason: '', form: '' }],
     purposes: [],
     check: ''
   });

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import ColumnReason, Decision
+from jupyter_secure.protocol.form import form
 from jupyter_secure.protocol.messages import ColumnOffer, Offer
 from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.protocol.treatment import method
@@ -66,6 +67,7 @@ def _columns(dataset: DatasetVersion, best: Decision) -> tuple[ColumnOffer, ...]
             tag=reason.tag,
             treatment=_treatment(reason, private=private),
             reason=f"{reason.sentence} {reason.advice}".strip(),
+            form="" if private else form(reason.treatment, column.type),
         )
         for column, reason in zip(dataset.columns, best.reasons, strict=True)
     )

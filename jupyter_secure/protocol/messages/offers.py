@@ -21,13 +21,19 @@ class Welcome(Message):
 
 
 class ColumnOffer(Noun):
-    """A column as it would cross now; `treatment` is the method's name, None where the column is left out."""
+    """A column as it would cross now.
+
+    Attributes:
+        treatment: the method's name; None where the column is left out.
+        form: a made-up example of what comes out (`protocol.form`).
+    """
 
     name: ColumnName
     type: str
     tag: Tag | None
     treatment: str | None
     reason: str
+    form: str = ""
 
 
 class Offer(Noun):

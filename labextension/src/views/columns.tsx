@@ -1,4 +1,4 @@
-/** The columns of a dataset: tag, treatment, and `why?` on everything that is not handed out as it is. */
+/** The columns of a dataset: tag and treatment, and behind `why?` a card of each. */
 
 import { Fragment, type JSX, useCallback, useId, useState } from 'react';
 
@@ -38,23 +38,21 @@ function Column({ column, ask }: ColumnProps): JSX.Element {
           <Treatment column={column} />
         </td>
         <td>
-          {column.treatment !== 'keep' && (
-            <button
-              type="button"
-              className="jp-Secure-link"
-              aria-expanded={open}
-              aria-controls={id}
-              aria-label={whyQuestion(column)}
-              onClick={() => setOpen(!open)}
-            >
-              why?
-            </button>
-          )}
+          <button
+            type="button"
+            className="jp-Secure-link"
+            aria-expanded={open}
+            aria-controls={id}
+            aria-label={whyQuestion(column)}
+            onClick={() => setOpen(!open)}
+          >
+            why?
+          </button>
         </td>
       </tr>
       <tr hidden={!open}>
         <td colSpan={4} id={id} className="jp-Secure-why">
-          {open && <WhyColumn column={column.name} ask={ask} />}
+          {open && <WhyColumn column={column} ask={ask} />}
         </td>
       </tr>
     </Fragment>

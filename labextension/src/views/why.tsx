@@ -1,16 +1,16 @@
-/** Why a column comes out as it does: the rule, the reason, what one can do, and what would have given more. */
+/** The card of a column: what it is, how it comes out and why, what one can do, and what would have given more. */
 
 import { errorIcon } from '@jupyterlab/ui-components';
 import { type JSX, useEffect, useState } from 'react';
 
-import { treatmentText } from '../format.js';
+import { tagText, treatmentText } from '../format.js';
 import { faultOf } from '../state.js';
-import type { ColumnReason, Fault, NearMiss, Why } from '../types.js';
+import type { ColumnOffer, ColumnReason, Fault, NearMiss, Why } from '../types.js';
 import { AskButton } from './requests.js';
 import { Hint, Message } from './section.js';
 import { Sentence } from './sentence.js';
 
-function Reason({ reason }: { reason: ColumnReason }): JSX.Element {
+function Reason({ column, reason }: { column: ColumnOffer; reason: ColumnReason }): JSX.Element {
   const domain = reason.treatment?.parameters.domain;
   return (
     <>
@@ -18,8 +18,18 @@ function Reason({ reason }: { reason: ColumnReason }): JSX.Element {
         <Sentence text={reason.sentence} />
       </p>
       <dl className="jp-Secure-facts">
+        <dt>Type</dt>
+        <dd>{column.type}</dd>
+        <dt>Tag</dt>
+        <dd>{tagText(reason.tag)}</dd>
         <dt>Treatment</dt>
         <dd>{treatmentText(reason.treatment?.method ?? null)}</dd>
+        {column.form && (
+          <>
+            <dt>Made-up example</dt>
+            <dd>{column.form}</dd>
+          </>
+        )}
         {domain && (
           <>
             <dt>Joins on</dt>
@@ -62,7 +72,7 @@ function NearMisses({ dataset, misses }: { dataset: string; misses: NearMiss[] }
 }
 
 interface WhyProps {
-  column: string;
+  column: ColumnOffer;
   /** Asks; a new function means that an earlier answer is stale. */
   ask: (column: string) => Promise<Why>;
 }
@@ -73,7 +83,7 @@ export function WhyColumn({ column, ask }: WhyProps): JSX.Element {
 
   useEffect(() => {
     let current = true;
-    ask(column).then(
+    ask(column.name).then(
       why => {
         if (current) {
           setAnswer(why);
@@ -85,7 +95,7 @@ export function WhyColumn({ column, ask }: WhyProps): JSX.Element {
     return () => {
       current = false;
     };
-  }, [column, ask]);
+  }, [column.name, ask]);
 
   if (fault) {
     return (
@@ -94,13 +104,13 @@ export function WhyColumn({ column, ask }: WhyProps): JSX.Element {
       </Message>
     );
   }
-  const reason = answer?.reasons.find(item => item.column === column);
+  const reason = answer?.reasons.find(item => item.column === column.name);
   if (!answer) {
     return <Hint>Asking the broker…</Hint>;
   }
   return (
     <>
-      {reason ? <Reason reason={reason} /> : <Hint>The broker gave no reason for this column.</Hint>}
+      {reason ? <Reason column={column} reason={reason} /> : <Hint>The broker gave no reason for this column.</Hint>}
       {answer.check && <Hint>{answer.check}</Hint>}
       {answer.near_misses.length > 0 && <NearMisses dataset={answer.dataset} misses={answer.near_misses} />}
     </>

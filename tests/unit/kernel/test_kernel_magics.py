@@ -339,7 +339,30 @@ def test_a_quick_load_shows_no_progress_and_a_slow_one_a_line_that_goes_away(cap
     with progress.ProgressBar("patients", patience=0) as bar:
         bar.show(1000, 2000)
         bar.show(1001, 2000)  # too soon after the last one
-    assert capsys.readouterr().err == "\rpatients: 1,000 of 2,000 rows\r\x1b[K"
+    assert capsys.readouterr().err == "\rpatients: 1,000 of 2,000 rows\x1b[K\r\x1b[K"
+
+
+def test_how_long_it_may_still_take_is_said_from_the_speed_of_the_rows(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with progress.ProgressBar("patients", patience=0) as bar:
+        for at, rows, total in (
+            (100, 1000, 10_000),
+            (100.2, 1500, 10_000),
+            (102, 3000, 10_000),
+            (103, 4000, 0),
+            (300, 4001, 10_000),
+        ):
+            now[0] = at
+            bar.show(rows, total)
+    lines = [line.removesuffix("\x1b[K") for line in capsys.readouterr().err.split("\r") if line.startswith("patients")]
+    assert lines == [
+        "patients: 1,000 of 10,000 rows",
+        "patients: 1,500 of 10,000 rows",
+        "patients: 3,000 of 10,000 rows, about 7 s left",
+        "patients: 4,000 rows",  # nobody knows of how many
+        "patients: 4,001 of 10,000 rows, about 7 min left",
+    ]
 
 
 def test_in_a_notebook_progress_is_a_widget_that_goes_away(monkeypatch):

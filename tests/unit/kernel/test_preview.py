@@ -8,10 +8,10 @@ import pytest
 
 from jupyter_secure.broker.views.mask.choice import choose
 from jupyter_secure.kernel import api
-from jupyter_secure.kernel.form import DAY, FRACTION, MOMENT, NUMBER, TEXT, form
 from jupyter_secure.protocol import treatment as t
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import RefusedError
+from jupyter_secure.protocol.form import DAY, FRACTION, MOMENT, NUMBER, TEXT, form
 from jupyter_secure.protocol.messages import Catalog, Why
 from jupyter_secure.testing.world import World
 from tests.unit.kernel.desk_client import DeskClient

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_secure.protocol import treatment as t
+from . import treatment as t
 
 # A value of each kind that stands for no one.
 TEXT, NUMBER, FRACTION, DAY, MOMENT = "some text", 47, 47.36, "1984-07-23", "1984-07-23 15:08"
