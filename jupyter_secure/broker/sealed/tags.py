@@ -1,9 +1,11 @@
 """Suggestions of column tags for a person to confirm; nothing here tags anything.
 
-Looks at the name, at the shape of the values in a sample, at the type and at how many values differ. Promises: a reason
-is always given and never holds a value; where nothing speaks, the suggestion is None, and such a column stays denied.
+Looks at the shape of the values in a sample, at the words in them, at the column's name, at how many values differ and
+at the type. Promises: a reason is always given and never holds a value; where nothing speaks, the suggestion is None,
+and such a column stays denied. `docs/pii-suggestions.md` says how good it is.
 
-Order: values that look like an identifier, the name, values that are nearly all different, the type.
+Order: values that are identifiers; of what name and values say, the more dangerous; sentences; values that are nearly
+all different; the type.
 """
 
 from __future__ import annotations
@@ -17,20 +19,11 @@ from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.noun import ColumnName, Noun
 
 from .lexicon import look_up
+from .shapes import is_prose, look
+from .vocabulary import family
 
 ENOUGH = 50  # rows; fewer say nothing about how many values differ
-MATCHING = 0.8
 DIFFERENT = 0.95
-# What each shape is called, and its expression (RE2).
-SHAPES = (
-    ("e-mail addresses", r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$"),
-    ("social security numbers", r"^[0-9]{3}-[0-9]{2}-[0-9]{4}$"),
-    ("telephone numbers", r"^(\+[0-9]{1,3}[ -]?|\(?0)[0-9()][0-9 ()/.-]{5,16}[0-9]$"),
-    ("bank account numbers (IBAN)", r"^[A-Z]{2}[0-9]{2} ?([A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}$"),
-    ("network addresses", r"^([0-9]{1,3}\.){3}[0-9]{1,3}$"),
-    ("universal identifiers (UUID)", r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
-    ("payment card numbers", r"^([0-9]{4}[ -]){3}[0-9]{4}$"),
-)
 
 
 class Suggestion(Noun):
@@ -53,15 +46,14 @@ def _suggest(name: str, column: Any) -> Suggestion:
 
 
 def _judge(name: str, values: Any) -> tuple[Tag | None, str]:
-    shape = _shape(values) if pa.types.is_string(values.type) else None
-    if shape is not None:
-        return Tag.DIRECT, f"the values look like {shape}"
-    word = look_up(name)
-    if word is not None:
-        return word[1], f"the name has `{word[0]}` in it"
+    said = [hint for hint in (_by_values(values), _by_name(name)) if hint is not None]
+    if said:
+        order = list(Tag)
+        return min(said, key=lambda hint: order.index(hint[0]))
     kind = values.type
-    spread = _spread(values)
-    if spread >= DIFFERENT and (pa.types.is_string(kind) or pa.types.is_integer(kind)):
+    if is_prose(values):
+        return Tag.SENSITIVE, "the values are sentences, which may say anything about anybody"
+    if _spread(values) >= DIFFERENT and (pa.types.is_string(kind) or pa.types.is_integer(kind)):
         return Tag.DIRECT, "nearly every value is different, as in a number that names a person"
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return Tag.QUASI, "a date can single a person out together with other columns"
@@ -70,14 +62,21 @@ def _judge(name: str, values: Any) -> tuple[Tag | None, str]:
     return None, "neither name nor values give a hint"
 
 
-def _shape(values: Any) -> str | None:
-    if len(values) == 0:
+def _by_values(values: Any) -> tuple[Tag, str] | None:
+    if pa.types.is_integer(values.type):  # a number of a person may have been read as a number
+        values = values.cast(pa.string())
+    if not pa.types.is_string(values.type):
         return None
-    for called, expression in SHAPES:
-        share = pc.sum(pc.match_substring_regex(values, expression)).as_py() / len(values)
-        if share >= MATCHING:
-            return called
-    return None
+    shape = look(values)
+    if shape is not None:
+        return shape.tag, f"the values look like {shape.called}"
+    words = family(values)
+    return (words.tag, f"the values look like {words.called}") if words else None
+
+
+def _by_name(name: str) -> tuple[Tag, str] | None:
+    word = look_up(name)
+    return (word[1], f"the name has `{word[0]}` in it") if word else None
 
 
 def _spread(values: Any) -> float:

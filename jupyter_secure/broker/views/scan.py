@@ -26,7 +26,7 @@ from jupyter_secure.protocol.view import Comparison, Listed, Membership, RowFilt
 
 from .plan import Part, PersonList, ViewPlan, read
 
-BATCH = 1 << 16  # rows; intermediate arrays of one column stay in the processor's cache
+BATCH = 1 << 17  # rows; of more, the last batch keeps the kernel waiting longer, and fewer cost more hand-overs
 OLDEST = pl.CompatLevel.oldest()  # offsets instead of string views
 NEWEST = pl.CompatLevel.newest()  # string views, as polars holds them: costs nothing
 TAIL = struct.Struct("<I4s")
