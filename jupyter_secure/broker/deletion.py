@@ -22,6 +22,7 @@ from jupyter_secure.protocol.errors import RefusedError
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.record import Entry, Kind, Personal
 
+from .cache import forget
 from .keeping import tags_of
 from .vault import Vault
 
@@ -93,6 +94,7 @@ def _named(vault: Vault, name: str, version: int) -> Named:
 
 
 def _remove_files(vault: Vault, name: str) -> None:
+    forget(vault.folder.views, name)
     for version in vault.catalog.sheets.erased(name):
         for part in vault.catalog.folder(name, version).glob("part-*.parquet"):
             part.unlink(missing_ok=True)

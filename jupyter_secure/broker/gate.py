@@ -4,7 +4,7 @@
  (1) from where: grant, person and guard level come from the broker's records, the wish alone from the kernel
  (2) may they: a pure decision
  (3) record it durably, permitted or refused; no log, no data
- (4) unwrap the keys of only the columns that the view needs
+ (4) unwrap the keys of only the columns that the view needs, unless exactly this view is kept (`broker.cache`)
  (5) a worker decrypts, filters, masks and seals the view to the kernel's key
  (6) ask policy once more, because (4) and (5) may have waited for others, and hand the sealed stream over
  (7) record how it ended: rows and digest; every permitted request ends in the log, also one that was cancelled
@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from jupyter_secure.broker import plaintext
+from jupyter_secure.broker.cache import ViewCache
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.challenges import Challenges
 from jupyter_secure.broker.consent import list_versions
@@ -34,6 +35,7 @@ from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask
 from jupyter_secure.broker.policy.decide import decide
 from jupyter_secure.broker.policy.policy import Policy
+from jupyter_secure.broker.pouring import KeptStream
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, delivery, noted, outcome, said_of
 from jupyter_secure.broker.sealed.reader import open_version
@@ -42,7 +44,7 @@ from jupyter_secure.broker.step_up import missing
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, looked_at, needed
-from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.broker.views.pool import ViewStream, WorkerPool
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
 from jupyter_secure.protocol.errors import (
@@ -71,6 +73,11 @@ class Gate:
     pool: WorkerPool
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     served: Served = field(default_factory=Served)
+    cache: ViewCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the kept views."""
+        object.__setattr__(self, "cache", ViewCache(self.vault, self.pool))
 
     @property
     def challenges(self) -> Challenges:
@@ -249,11 +256,8 @@ class Gate:
         self, caller: Caller, wish: Load, deliver: Deliver, ruling: Ruling
     ) -> tuple[Finished, Checked | None]:
         assert caller.grant is not None
-        # (4) Keys of the needed columns, for as long as the worker takes them over.
         info = bind(caller.grant.id, ruling.request, ruling.digest)
-        plan = await asyncio.to_thread(self.plan, ruling, caller.public_key, info.encode())
-        # (5) The stream begins; the worker waits for whoever reads it.
-        stream = await self.pool.open(plan)
+        stream, plan = await self._stream(caller, ruling, info.encode())
         # (6) From here on the kernel reads ciphertext that only it can open.
         try:
             await self.require_still(caller, wish, ruling)
@@ -263,7 +267,21 @@ class Gate:
             await stream.cancel()
             raise
         stream.handed_over()
-        return await stream.finished(), stream.checked
+        finished = await stream.finished()
+        if plan is not None:
+            self.cache.keep_later(ruling, plan)
+        return finished, stream.checked
+
+    async def _stream(
+        self, caller: Caller, ruling: Ruling, info: bytes
+    ) -> tuple[ViewStream | KeptStream, ViewPlan | None]:
+        kept = await asyncio.to_thread(self.cache.find, ruling)
+        if kept is not None:
+            return KeptStream(kept, caller.public_key, info), None
+        # (4) Keys of the needed columns, for as long as the worker takes them over.
+        plan = await asyncio.to_thread(self.plan, ruling, caller.public_key, info)
+        # (5) The stream begins; the worker waits for whoever reads it.
+        return await self.pool.open(plan), plan
 
     def plan(self, ruling: Ruling, recipient: bytes, info: bytes) -> ViewPlan:
         """Return the making of a view that was ruled, with the keys that it needs."""

@@ -13,6 +13,7 @@ from jupyter_secure.protocol.errors import RefusedError
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.record import Kind, Personal
 
+from .cache import forget
 from .vault import Vault
 
 
@@ -61,6 +62,7 @@ def shred(vault: Vault, name: str, personal: Personal | None = None) -> Shredded
         raise RefusedError(detail="the store knows no such dataset")
     with vault.recorded(Kind.DATASET_SHREDDED, personal, dataset=name) as entry:
         scrubbed = vault.keychain.destroy_dataset(name, vault.now())
+        forget(vault.folder.views, name)
         for version in versions:
             for part in vault.catalog.folder(name, version).glob("part-*.parquet"):
                 part.unlink(missing_ok=True)
@@ -78,6 +80,7 @@ def rotate_keys(vault: Vault, name: str, personal: Personal | None = None) -> Ro
         raise RefusedError(detail="the store knows no such dataset")
     with vault.recorded(Kind.KEYS_ROTATED, personal, dataset=name) as entry:
         generation, scrubbed = rotate(vault.catalog, vault.keychain, name)
+        forget(vault.folder.views, name)
     return Rotated(dataset=name, generation=generation, entry=entry, scrubbed=scrubbed)
 
 

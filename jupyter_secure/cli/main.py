@@ -25,6 +25,7 @@ SUBCOMMANDS = (
     "datasets",
     "verify",
     "shred",
+    "cache",
     "keys",
     "subject",
     "user",

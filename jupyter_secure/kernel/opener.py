@@ -17,7 +17,9 @@ import io
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pyarrow as pa
 from cryptography.exceptions import InvalidTag
@@ -69,8 +71,13 @@ class Frames(io.RawIOBase):
         self._left = memoryview(b"")
         self._sealed = memoryview(bytearray(FRAME + TAG))
         self._limit = limit
+        self._stopped = False
         self.size = 0
         self.trailer: tuple[int, int] | None = None
+
+    def stop(self) -> None:
+        """Let a read that waits end in an error, if there is one."""
+        self._stopped = True
 
     def readable(self) -> bool:
         """Say yes."""
@@ -137,7 +144,8 @@ class Frames(io.RawIOBase):
         done = 0
         while done < len(target):
             while not self._waiting.poll(PAUSE):
-                continue  # Ctrl-C ends a poll, but not a read, once a package like polars has set its own handler
+                if self._stopped:  # Ctrl-C, which only the main thread hears
+                    raise IntegrityError(BROKEN, detail="nobody wants the stream any more")
             part = os.readv(self._fd, [target[done:]])
             if not part:
                 raise IntegrityError(BROKEN, detail="the stream was cut")
@@ -188,7 +196,7 @@ def open_view(
     try:
         with pa.ipc.open_stream(pa.PythonFile(frames, "r")) as reader:
             shown = shown_schema(reader.schema)
-            for batch in reader:
+            for batch in _ahead(reader, frames):
                 batches.append(expand(batch, shown))
                 rows += batch.num_rows
                 if progress:
@@ -199,6 +207,22 @@ def open_view(
     if frames.trailer != (rows, frames.size):
         raise IntegrityError(BROKEN, detail="rows or bytes differ from the trailer")
     return pa.Table.from_batches(batches, shown)
+
+
+def _ahead(reader: Any, frames: Frames) -> Iterator[Any]:
+    # The next batch is decrypted while the one before it is brought to its form; a stream that ends raises in there.
+    def following() -> Any:
+        return next(reader, None)
+
+    with ThreadPoolExecutor(1) as reading:
+        try:
+            coming = reading.submit(following)
+            while (batch := coming.result()) is not None:
+                coming = reading.submit(following)
+                yield batch
+        except BaseException:
+            frames.stop()
+            raise
 
 
 def _check(fd: int) -> None:

@@ -46,6 +46,8 @@ class Kind(enum.StrEnum):
     QUERY_ANSWERED = "query.answered"
     QUERY_FAILED = "query.failed"
     EGRESS_DECIDED = "egress.decided"
+    VIEWS_CLEARED = "views.cleared"
+    VIEW_DROPPED = "view.dropped"
     OUTPUTS_COMPARED = "outputs.compared"
     LEDGER_ANCHORED = "ledger.anchored"
     ACCESS_REQUESTED = "access.requested"

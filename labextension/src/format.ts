@@ -116,6 +116,8 @@ const KINDS: Record<string, string> = {
   'query.failed': 'Query',
   'egress.decided': 'Connection',
   'outputs.compared': 'Saved outputs compared',
+  'views.cleared': 'Kept views removed',
+  'view.dropped': 'Damaged kept view dropped',
   'ledger.anchored': 'Budget anchored',
   'access.requested': 'Access requested',
   'access.approved': 'Access approved',

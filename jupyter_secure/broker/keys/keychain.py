@@ -167,6 +167,15 @@ class Keychain:
         """Return the 32-byte key that picks which rows of a person count, of the version with that digest."""
         return self._derive({"use": "bounding", "version": version})
 
+    def view_key(self, dataset: str, generation: int, entry: str) -> bytes:
+        """Return the 32-byte key of one kept view; it goes with the dataset's own key.
+
+        Raises:
+            LockedError, IntegrityError: as `dataset_key`.
+        """
+        key = self.dataset_key(dataset, generation)
+        return HKDF(SHA256(), 32, salt=None, info=canonical({"use": "view", "entry": entry})).derive(key)
+
     def wrap_secret(self, purpose: Purpose, name: str, secret: bytes) -> bytes:
         """Return a secret of at most 64 bytes in the form that is kept elsewhere in the store.
 

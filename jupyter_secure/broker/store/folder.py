@@ -3,6 +3,7 @@
     vault.json        what must be known before the vault is open: key provider, public keys; no secret
     store.sqlite      the database, unless `vault.json` names one elsewhere
     datasets/         sealed datasets
+    views/            masked views that are kept for the next time (`broker/cache.py`)
     checkpoint.note   the audit log's last signed checkpoint, remembered apart from the database
 
 Promises: folders are 0700, files 0600, all of them owned by whoever runs the broker; a vault that somebody else owns or
@@ -53,6 +54,7 @@ class VaultFolder:
         self.config_path = self.path / "vault.json"
         self.database_path = self.path / "store.sqlite"
         self.datasets = self.path / "datasets"
+        self.views = self.path / "views"
         self.checkpoint_path = self.path / "checkpoint.note"
         if not self.config_path.exists():
             raise InstallationError(_MISSING)

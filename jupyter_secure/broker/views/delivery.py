@@ -17,6 +17,7 @@ import io
 import os
 import secrets
 from collections.abc import Callable
+from typing import Self
 
 import pyarrow as pa
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,24 +33,34 @@ SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 STAGED = 1 << 16  # smaller pieces are gathered into one frame, larger ones are encrypted where they lie
 
 
+def wrap(content_key: bytes, recipient: bytes, info: bytes) -> bytes:
+    """Return the HPKE message that opens a stream for one kernel.
+
+    Raises:
+        InvalidRequestError: the public key is no X25519 key.
+    """
+    try:
+        return SUITE.encrypt(content_key, X25519PublicKey.from_public_bytes(recipient), info=CONTEXT + info)
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidRequestError(detail="not an X25519 public key") from None
+
+
 class Sealer(io.RawIOBase):
     """A writable file whose content arrives at `send` as frames.
 
     Attributes:
-        seal: base64 of the wrapped content key.
+        content_key: a fresh one for each stream.
+        seal: base64 of the wrapped content key, empty where nobody is to open it.
         size: plaintext bytes so far.
 
     Raises:
         InvalidRequestError: the recipient's public key is no X25519 key.
     """
 
-    def __init__(self, recipient: bytes, info: bytes, send: Callable[[memoryview], None]) -> None:
+    def __init__(self, recipient: bytes | None, info: bytes, send: Callable[[memoryview], None]) -> None:
         super().__init__()
-        content_key = secrets.token_bytes(32)
-        try:
-            wrapped = SUITE.encrypt(content_key, X25519PublicKey.from_public_bytes(recipient), info=CONTEXT + info)
-        except (ValueError, UnsupportedAlgorithm):
-            raise InvalidRequestError(detail="not an X25519 public key") from None
+        self.content_key = content_key = secrets.token_bytes(32)
+        wrapped = b"" if recipient is None else wrap(content_key, recipient, info)
         self.seal = base64.b64encode(wrapped).decode()
         self.size = 0
         self._cipher = AESGCM(content_key)
@@ -58,6 +69,11 @@ class Sealer(io.RawIOBase):
         self._chain = hashlib.sha256(wrapped)
         self._staged = bytearray()
         self._out = memoryview(bytearray(HEADER.size + FRAME + TAG))
+
+    @classmethod
+    def keyed(cls, send: Callable[[memoryview], None]) -> Self:
+        """Return one whose content key is wrapped for nobody: whoever made it keeps the key."""
+        return cls(None, b"", send)
 
     def writable(self) -> bool:
         """Say yes."""

@@ -14,12 +14,14 @@ from jupyter_secure.protocol.noun import Count, Noun
 from jupyter_secure.protocol.view import Checked
 
 from .comparison import CompareJob
+from .kept import KeepJob
 from .plan import ViewPlan
 from .question import DpJob
 
-Job = ViewPlan | DpJob | CompareJob
+Job = ViewPlan | KeepJob | DpJob | CompareJob
 HANDLERS: dict[type[Noun], str] = {
     ViewPlan: "jupyter_secure.broker.views.making:make",
+    KeepJob: "jupyter_secure.broker.views.retaining:keep",
     DpJob: "jupyter_secure.broker.views.dp.job:answer_question",
     CompareJob: "jupyter_secure.broker.views.comparing:compare",
 }

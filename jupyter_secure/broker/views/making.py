@@ -35,7 +35,11 @@ def make(plan: ViewPlan, out: int, report: Report) -> Finished:
     Raises:
         SecureError: the stream has been ended as broken off.
     """
-    sealer = Sealer(plan.recipient, plan.info, into(out))
+    return produce(plan, Sealer(plan.recipient, plan.info, into(out)), report)
+
+
+def produce(plan: ViewPlan, sealer: Sealer, report: Report) -> Finished:
+    """Make the view of the plan and seal it; as `make`, which see."""
     scan = Scan(plan)
     try:
         fit = check(plan, scan, report)

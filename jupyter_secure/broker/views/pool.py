@@ -162,6 +162,19 @@ class _Outlet:
             os.close(self.handed_out())
 
 
+class _Given:
+    """A descriptor that is somebody else's to close."""
+
+    def __init__(self, fd: int) -> None:
+        self.begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
+        self._fd = fd
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[tuple[int]]:
+        """Give it."""
+        yield (self._fd,)
+
+
 class WorkerPool:
     """A fixed number of warm workers.
 
@@ -221,6 +234,10 @@ class WorkerPool:
         """
         return await _outcome(self._spawn(self._work(job, progress, None)))
 
+    def write(self, job: Noun, fd: int) -> asyncio.Task[Finished]:
+        """Begin a job that writes into a descriptor, which stays the caller's to close."""
+        return self._spawn(self._work(job, None, _Given(fd)))
+
     async def close(self) -> None:
         """Kill every worker; jobs under way fail."""
         self._closed = True
@@ -241,7 +258,7 @@ class WorkerPool:
         if not task.cancelled():
             task.exception()  # seen: whoever wants the outcome awaits the stream
 
-    async def _work(self, job: Noun, progress: Progressed | None, outlet: _Outlet | None) -> Finished:
+    async def _work(self, job: Noun, progress: Progressed | None, outlet: _Outlet | _Given | None) -> Finished:
         process = None
         try:
             process = await self._take()
@@ -276,7 +293,7 @@ class WorkerPool:
             raise UnavailableError("All workers are busy. Run the cell again in a moment.") from None
 
     async def _follow(
-        self, process: _Process, progress: Progressed | None, outlet: _Outlet | None
+        self, process: _Process, progress: Progressed | None, outlet: _Outlet | _Given | None
     ) -> Finished | Failed:
         while True:
             async with asyncio.timeout(self._stall):
