@@ -6,6 +6,7 @@ without noise. The gate makes a `DpDomain` from the policy and hands it to whoev
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import msgspec
 
 from .canonical import digest
 from .noun import ColumnName, DatasetName, Noun
+from .query import MAX_KEYS
 from .view import RowFilter
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
@@ -32,7 +34,7 @@ class CategoryDomain(Noun, tag_field="kind", tag="category"):
 
     name: ColumnName
     keys: Annotated[
-        tuple[Annotated[str, msgspec.Meta(max_length=256)], ...], msgspec.Meta(min_length=1, max_length=9999)
+        tuple[Annotated[str, msgspec.Meta(max_length=256)], ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)
     ]
 
 
@@ -58,11 +60,17 @@ class DpDomain(Noun):
 
     def digest(self) -> str:
         """Return the digest that questions and normalised columns are bound to."""
-        return digest(self)
+        return _digest(self)
 
     def column(self, name: str) -> ColumnDomain | None:
         """Return one column's facts, or None."""
         return next((column for column in self.columns if column.name == name), None)
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(domain: DpDomain) -> str:
+    # A domain may hold 100,000 keys, and every question names its digest.
+    return digest(domain)
 
 
 def default_resolution(lower: float, upper: float, arrow_type: str) -> float:

@@ -17,7 +17,8 @@ from .noun import ColumnName, DatasetName, Noun
 
 MAX_DEPTH = 12
 MAX_NODES = 200
-MAX_GROUPS = 10_000
+MAX_KEYS = 100_000  # of one category
+MAX_GROUPS = MAX_KEYS + 1  # with the group of missing and unknown values
 LIMIT = 2**53  # every number lies strictly between -LIMIT and LIMIT: exact as a float and as an integer
 
 WholeNumber = Annotated[int, msgspec.Meta(gt=-LIMIT, lt=LIMIT)]

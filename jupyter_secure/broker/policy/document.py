@@ -15,6 +15,7 @@ from jupyter_secure.protocol.access import MAX_DAYS
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.noun import ColumnName, Noun, PurposeName, RoleName, RuleId
+from jupyter_secure.protocol.query import MAX_KEYS
 from jupyter_secure.protocol.treatment import Treatment
 from jupyter_secure.protocol.view import Rung
 
@@ -77,7 +78,7 @@ class DatasetTable(Noun):
     contributions: Contributions = 1
     bounds: dict[ColumnName, tuple[Number, Number]] = msgspec.field(default_factory=dict)
     resolution: dict[ColumnName, Number] = msgspec.field(default_factory=dict)
-    keys: dict[ColumnName, Annotated[tuple[str | int | bool, ...], msgspec.Meta(min_length=1, max_length=1000)]] = (
+    keys: dict[ColumnName, Annotated[tuple[str | int | bool, ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)]] = (
         msgspec.field(default_factory=dict)
     )
     bins: dict[ColumnName, Annotated[tuple[Number, ...], msgspec.Meta(min_length=2, max_length=1000)]] = msgspec.field(

@@ -42,7 +42,7 @@ from .document import (
 from .places import Path, Places
 
 ANY = object()
-LIMIT = 1_000_000  # characters; a policy is read by people
+LIMIT = 3_000_000  # characters; a policy is read by people, but for the keys of a large category
 MASKS = (
     ("rule", "*", "mask", "*"),
     ("rule", "*", "mask_columns", "*"),

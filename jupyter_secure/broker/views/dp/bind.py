@@ -1,6 +1,6 @@
 """A question against the public facts: everything that can be refused is refused here, before any data and any charge.
 
-Promises: a bound question names existing columns of fitting kinds, at most 10,000 groups, bounds inside the policy's
+Promises: a bound question names existing columns of fitting kinds, at most 100,001 groups, bounds inside the policy's
 and a positive budget for every part; after it nothing depends on what the person wrote but integers.
 """
 
@@ -33,6 +33,8 @@ from .group import Slots, bind_keys
 from .predicate import Test, bind_predicate, find, number
 from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import MOST_NODES, plant
+
+MOST_NUMBERS = 250_000  # in one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def bind(question: Question, facts: Facts, units: int) -> Bound:
     aggregates = tuple(_aggregate(asked, facts) for asked in question.aggs)
     slots = bind_keys(question.group_by, facts)
     parts = {part for each in aggregates for part in each.parts}
-    _check_nodes(parts, math.prod(each.size for each in slots))
+    _check_size(parts, math.prod(each.size for each in slots))
     if units < len(parts):
         raise BudgetError("The budget offered is too small to split over the question's parts. Offer a larger epsilon.")
     return Bound(
@@ -162,7 +164,10 @@ def _shift(span: int, max_rows: int) -> int:
     return shift
 
 
-def _check_nodes(parts: set[Part], groups: int) -> None:
+def _check_size(parts: set[Part], groups: int) -> None:
+    # Each number costs a draw of noise, so their number bounds the time.
+    if len(parts) * groups > MOST_NUMBERS:
+        raise InvalidRequestError("So many numbers for so many groups are not answered at once. Ask for fewer of them.")
     nodes = max((sum(part.sizes) * groups for part in parts if isinstance(part, TreePart)), default=0)
     if nodes > MOST_NODES:
         raise InvalidRequestError("Quantiles of so many groups are not answered at once. Use fewer groups.")

@@ -34,6 +34,7 @@ class CategoryFacts:
 
     name: str
     keys: tuple[str, ...]
+    codes: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def _number(column: NumberDomain, max_rows: int) -> NumberFacts:
 
 
 def _category(column: CategoryDomain) -> CategoryFacts:
-    if len(set(column.keys)) != len(column.keys):
+    codes = {key: code for code, key in enumerate(column.keys)}
+    if len(codes) != len(column.keys):
         raise PolicyError(f"The public keys of `{column.name}` repeat.")
-    return CategoryFacts(name=column.name, keys=column.keys)
+    return CategoryFacts(name=column.name, keys=column.keys, codes=codes)

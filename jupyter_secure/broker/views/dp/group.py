@@ -54,7 +54,7 @@ def bind_keys(keys: tuple[Key, ...], facts: Facts) -> tuple[Slots, ...]:
     """Return the slots of all keys.
 
     Raises:
-        InvalidRequestError: a key fits no column, or there would be more than 10,000 groups.
+        InvalidRequestError: a key fits no column, or there would be more groups than `MAX_GROUPS`.
     """
     total = 1
     bound = []

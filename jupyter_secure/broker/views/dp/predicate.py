@@ -170,10 +170,10 @@ def _among(name: str, values: tuple[q.Literal, ...], facts: Facts) -> Test:
 
 def _key(column: CategoryFacts, value: q.Literal) -> int:
     text = str(value)
-    if text not in column.keys:
+    if text not in column.codes:
         known = ", ".join(f"`{key}`" for key in column.keys[:20])
         raise InvalidRequestError(f"`{text[:64]}` is not a public key of `{column.name}`. Its keys: {known}.")
-    return column.keys.index(text)
+    return column.codes[text]
 
 
 def _compare(node: q.Lt | q.Le | q.Gt | q.Ge | q.Between, facts: Facts) -> Range:

@@ -5,6 +5,7 @@ import json
 import math
 from fractions import Fraction
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,6 +21,7 @@ from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDom
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, PolicyError, SecureError
 from jupyter_secure.protocol.queryread import read_question
 
+VARIANCE = [{"op": "variance", "col": "age"}]
 EXACT = 10**15  # rho of a million: the noise of a count is 0 but once in the age of the universe
 KEY = bytes(range(32))
 DOMAIN = DpDomain(
@@ -136,6 +138,20 @@ def test_two_keys_make_the_product_of_their_groups():
     assert found["count"].to_pylist() == [1, 0, 0, 1, 2, 0, 0, 0, 1, 0, 1, 0]
 
 
+def test_a_hundred_thousand_public_keys_are_one_answer():
+    names = tuple(f"t{number:05}" for number in range(100_000))
+    domain = msgspec.structs.replace(DOMAIN, columns=(*DOMAIN.columns, CategoryDomain(name="town", keys=names)))
+    table = TABLE.append_column("town", pa.array([names[0], names[-1], None, "nowhere", names[-1], names[7], "t"]))
+    found = ask({"group_by": [{"col": "town"}]}, table=table, domain=domain)
+    assert found["town"].to_pylist() == [*names, None]
+    counts = np.asarray(found["count"])
+    assert {place: counts[place] for place in np.flatnonzero(counts)} == {0: 1, 7: 1, 99_999: 2, 100_000: 2}
+    two, many = {"group_by": [{"col": "town"}, {"col": "sex"}]}, {"group_by": [{"col": "town"}], "aggs": VARIANCE}
+    for fields, why in ((two, "more than 100,001 groups"), (many, "fewer of them")):
+        with pytest.raises(InvalidRequestError, match=why):
+            ask(fields, table=table, domain=domain)
+
+
 def test_grouped_sums_are_exact():
     found = ask({"group_by": [{"col": "sex"}], "aggs": [{"op": "sum", "col": "age"}, {"op": "mean", "col": "age"}]})
     assert found["sum_age"].to_pylist() == [10, 20, 140]
@@ -159,7 +175,10 @@ def test_an_empty_table_is_answered_like_any_other():
         {"group_by": [{"col": "sex", "width": 2}]},
         {"group_by": [{"col": "cost", "width": 0.3}]},
         {"group_by": [{"col": "age", "width": 0.5}]},
-        {"group_by": [{"col": "cost", "width": 0.25}, {"col": "age", "width": 1}]},
+        {
+            "group_by": [{"col": "cost", "width": 0.25}, {"col": "age", "width": 1}, {"col": "smoker"}],
+            "aggs": [*VARIANCE, {"op": "count"}],
+        },
         {"aggs": [{"op": "sum", "col": "sex"}]},
         {"aggs": [{"op": "count", "col": "pid"}]},
         {"aggs": [{"op": "mean", "col": "age", "lower": 101}]},
