@@ -23,11 +23,11 @@ lab: build/.lab
 	@$(BIN)/jupyter-secure demo --folder .demo
 
 test: build/.test lint
-	@sh setup/system.sh bubblewrap chromium postgresql default-jdk-headless
+	@sh setup/system.sh bubblewrap chromium postgresql default-jdk-headless softhsm2
 	$(BIN)/pytest
 
 test-fast: build/.test
-	@sh setup/system.sh bubblewrap postgresql
+	@sh setup/system.sh bubblewrap postgresql softhsm2
 	$(BIN)/pytest -m "not slow" -x
 
 lint: build/.test

@@ -9,6 +9,7 @@ program() {
   case "$1" in
     bubblewrap) echo bwrap ;;
     default-jdk-headless) echo javac ;;
+    softhsm2) echo softhsm2-util ;;
     *) echo "$1" ;;
   esac
 }

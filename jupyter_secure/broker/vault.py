@@ -27,7 +27,7 @@ from sqlalchemy import Engine
 from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.keys.keychain import SIGNING, Keychain, Purpose
 from jupyter_secure.broker.keys.passphrase import PassphraseProvider
-from jupyter_secure.broker.keys.provider import KeyProvider, open_provider
+from jupyter_secure.broker.keys.provider import KeyProvider, make_provider, open_provider, secret_of
 from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.sealed import writer
 from jupyter_secure.broker.sealed.catalog import Catalog
@@ -82,20 +82,23 @@ class Vault:
     def create(
         cls,
         path: str | os.PathLike[str],
-        passphrase: str,
-        provider: type[PassphraseProvider] = PassphraseProvider,
+        secret: str,
+        keys: str = PassphraseProvider.scheme,
         now: Clock = wall_clock,
         database_url: str | None = None,
     ) -> Self:
         """Make a vault and return it unlocked; its database is a file in it, or an empty one elsewhere (PostgreSQL).
 
+        `keys` is the URI of the key provider (`keys.provider`), `secret` opens it: the passphrase, by default.
+
         Raises:
             ConflictError: something is at that place, or the database belongs to a vault already.
-            InvalidRequestError: the passphrase is too short, or the URL is not acceptable.
+            InvalidRequestError: the passphrase is too short, or a URL is not acceptable.
+            UnlockError, LockedError: the key provider refuses the secret, or does not answer.
             UnavailableError, InstallationError: the database elsewhere does not answer, or is not ready.
             AuditUnavailableError: the first entry of the log could not be written.
         """
-        held = provider.create(passphrase)
+        held = make_provider(keys, secret)
         config = {
             "format": FORMAT,
             "id": secrets.token_hex(16),
@@ -133,6 +136,11 @@ class Vault:
         with _closed_on_failure(database.open_database(folder.database_url)) as engine:
             database.create(engine)
             return cls(folder, engine, config, now)
+
+    @property
+    def asks(self) -> str:
+        """Say what a person types to unlock it (`passphrase`, `token`, `PIN`), empty for nothing."""
+        return secret_of(self._provider_uri)
 
     @property
     def locked(self) -> bool:

@@ -37,12 +37,15 @@ def open_vault(args: argparse.Namespace, *, unlock: bool = True) -> Vault:
 
 
 def _unlock(args: argparse.Namespace, vault: Vault) -> None:
+    if not vault.asks:
+        vault.unlock("")
+        return
     remembered = None if args.password_stdin else _recall(vault)
     if remembered is not None:
         with contextlib.suppress(SecureError):
             vault.unlock(remembered)
             return
-    vault.unlock(read_secret(args, "passphrase"))
+    vault.unlock(read_secret(args, vault.asks))
 
 
 def _recall(vault: Vault) -> str | None:

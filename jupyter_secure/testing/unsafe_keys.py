@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from jupyter_secure.broker.keys.passphrase import Cost, PassphraseProvider
+from jupyter_secure.broker.keys.passphrase import Cost, PassphraseProvider, openers
 from jupyter_secure.broker.keys.provider import register
 
 
@@ -20,4 +20,4 @@ class UnsafePassphraseProvider(PassphraseProvider):
     floor: ClassVar[Cost] = cost
 
 
-register(UnsafePassphraseProvider.scheme, UnsafePassphraseProvider.open)
+register(UnsafePassphraseProvider.scheme, openers(UnsafePassphraseProvider))

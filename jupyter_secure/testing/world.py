@@ -73,7 +73,7 @@ class World:
     def __init__(self, folder: Path, clock: Clock | None = None, database_url: str | None = None) -> None:
         self.clock = clock or Clock()
         self.path = folder / "vault"
-        self.vault = Vault.create(self.path, PASSPHRASE, UnsafePassphraseProvider, self.clock, database_url)
+        self.vault = Vault.create(self.path, PASSPHRASE, UnsafePassphraseProvider.scheme, self.clock, database_url)
         self.accounts = Accounts(self.vault.engine, self.clock, CHEAP)
 
     def __enter__(self) -> Self:

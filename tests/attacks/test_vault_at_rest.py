@@ -15,7 +15,7 @@ CELLS = [f"Ermintrude-{number}" for number in range(300)]
 
 @pytest.fixture
 def vault(tmp_path):
-    vault = Vault.create(tmp_path / "vault", PASSPHRASE, UnsafePassphraseProvider)
+    vault = Vault.create(tmp_path / "vault", PASSPHRASE, UnsafePassphraseProvider.scheme)
     vault.seal(TableSource(pa.table({"name": CELLS})), "patients", {"name": Tag.DIRECT})
     yield vault
     vault.close()

@@ -21,7 +21,7 @@ from jupyter_secure.protocol.canonical import canonical
 from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError, LockedError, UnlockError
 from jupyter_secure.protocol.noun import Noun
 
-from .provider import Context, Settings, Wrapped, register
+from .provider import Context, Openers, Settings, Wrapped, register
 
 NONCE = 12
 MIN_PASSPHRASE = 12
@@ -172,4 +172,9 @@ def _associated(cost: Cost, salt: bytes) -> bytes:
     return canonical({"purpose": "root", "cost": cost, "salt": salt.hex()})
 
 
-register(PassphraseProvider.scheme, PassphraseProvider.open)
+def openers(provider: type[PassphraseProvider]) -> Openers:
+    """Return how such providers are made, whatever the rest of the URI, and opened."""
+    return Openers(lambda _, passphrase: provider.create(passphrase), provider.open)
+
+
+register(PassphraseProvider.scheme, openers(PassphraseProvider))

@@ -36,7 +36,7 @@ from jupyter_secure.broker.refusal import evenly
 from jupyter_secure.broker.requests.store import Requests
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
-from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnlockError
+from jupyter_secure.protocol.errors import InvalidRequestError, LockedError, SecureError, UnlockError
 from jupyter_secure.protocol.grant import Grant, GuardReport
 from jupyter_secure.protocol.messages import (
     AccessMessage,
@@ -162,6 +162,9 @@ class Desk:
             desk = cls(vault, pool, changed, identify, provider, party)
             warming = asyncio.create_task(pool.start())
             await vault.audit.record(desk._header(Kind.BROKER_STARTED))
+            if not vault.asks:  # a role of the machine opens it
+                with contextlib.suppress(LockedError):  # later, in the sidebar
+                    await asyncio.to_thread(vault.unlock, "")
             try:
                 yield desk
             finally:

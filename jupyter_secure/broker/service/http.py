@@ -28,7 +28,7 @@ from jupyter_secure.broker.authn.hub import Hub
 from jupyter_secure.broker.authn.identity_provider import CALLBACK, START, IdentityProvider, Registration
 from jupyter_secure.broker.authn.journey import Journeys
 from jupyter_secure.broker.authn.passkeys import RelyingParty
-from jupyter_secure.broker.vault import wall_clock
+from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError, SecureError
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.record import Personal
@@ -200,11 +200,16 @@ def main(settings: Settings, passphrase: Callable[[str], str], personal: Persona
     allow_descriptors()
     journal.begin()
     try:
-        asyncio.run(serve(settings, lambda vault: vault.unlock(passphrase(vault.id), personal)))
+        asyncio.run(serve(settings, lambda vault: _unlock(vault, passphrase, personal)))
     except SecureError as error:
         LOG.critical("%s %s", error.public, error.detail)
         return 1
     return 0
+
+
+def _unlock(vault: Vault, passphrase: Callable[[str], str], personal: Personal) -> None:
+    if vault.locked:  # else the role of the machine has opened it
+        vault.unlock(passphrase(vault.id) if vault.asks else "", personal)
 
 
 def allow_descriptors() -> None:

@@ -33,7 +33,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def vault(path, elsewhere):
-    vault = Vault.create(path, PASSPHRASE, UnsafePassphraseProvider, database_url=elsewhere)
+    vault = Vault.create(path, PASSPHRASE, UnsafePassphraseProvider.scheme, database_url=elsewhere)
     yield vault
     vault.close()
 
@@ -109,13 +109,13 @@ def test_there_is_nothing_at_a_place_without_vault(tmp_path):
 
 def test_a_vault_is_not_made_over_another(vault, path):
     with pytest.raises(ConflictError):
-        Vault.create(path, PASSPHRASE, UnsafePassphraseProvider)
+        Vault.create(path, PASSPHRASE, UnsafePassphraseProvider.scheme)
     assert vault.folder.read_config()["id"] == vault.id
 
 
 def test_a_short_passphrase_makes_no_vault(path):
     with pytest.raises(InvalidRequestError):
-        Vault.create(path, "short", UnsafePassphraseProvider)
+        Vault.create(path, "short", UnsafePassphraseProvider.scheme)
     assert not path.exists()
 
 
@@ -125,7 +125,7 @@ def test_a_vault_that_cannot_be_finished_is_removed(path, monkeypatch):
 
     monkeypatch.setattr(Vault, "_append", fail)
     with pytest.raises(AuditUnavailableError):
-        Vault.create(path, PASSPHRASE, UnsafePassphraseProvider)
+        Vault.create(path, PASSPHRASE, UnsafePassphraseProvider.scheme)
     assert not path.exists()
 
 

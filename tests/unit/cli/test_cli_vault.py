@@ -22,7 +22,7 @@ def only_these(monkeypatch):
 
 @pytest.fixture
 def path(tmp_path):
-    Vault.create(tmp_path / "vault", PASSPHRASE, UnsafePassphraseProvider).close()
+    Vault.create(tmp_path / "vault", PASSPHRASE, UnsafePassphraseProvider.scheme).close()
     return tmp_path / "vault"
 
 
