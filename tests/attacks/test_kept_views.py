@@ -1,4 +1,4 @@
-"""Kept views: found after the same decision, logged in the same way, strangers as soon as anything changes."""
+"""Kept views: found after the same decision alone, strangers as soon as anything changes, of no use when damaged."""
 
 import asyncio
 import io
