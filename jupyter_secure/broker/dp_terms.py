@@ -6,9 +6,19 @@ nothing here looks at a row.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+
 from jupyter_secure.broker.policy.rules import DatasetTerms
 from jupyter_secure.protocol.dataset import DatasetVersion
-from jupyter_secure.protocol.dpdomain import CategoryDomain, ColumnDomain, DpDomain, NumberDomain, default_resolution
+from jupyter_secure.protocol.dpdomain import (
+    CategoryDomain,
+    ColumnDomain,
+    DpDomain,
+    NumberDomain,
+    OpenDomain,
+    default_resolution,
+)
 from jupyter_secure.protocol.errors import RefusedError
 from jupyter_secure.protocol.view import ViewSpec
 
@@ -32,7 +42,44 @@ def domain_of(view: ViewSpec, version: DatasetVersion, terms: DatasetTerms) -> D
     )
 
 
+@dataclass(frozen=True)
+class Purse:
+    """What may be spent on a dataset.
+
+    Attributes:
+        delta: by which rho and epsilon are converted: all that the policy states, or half of it where open keys need
+            the other half. A release of open keys may fail by the other half times its share of `MOST_RHO`, so all
+            of them together fail by no more than that half (docs/adr/0018-grouped-keys.md).
+        stated: the delta of the policy.
+    """
+
+    epsilon: str
+    person: str
+    default_query: str
+    delta: str
+    stated: str
+
+
+def purse_of(terms: DatasetTerms) -> Purse:
+    """Return what the policy lets people spend.
+
+    Raises:
+        RefusedError: it names no budget.
+    """
+    budget = terms.budget
+    if budget is None:
+        raise RefusedError(detail="a dp view without a budget")
+    delta = _half(budget.delta) if terms.open_keys else budget.delta
+    return Purse(budget.epsilon, budget.person, budget.default_query, delta, budget.delta)
+
+
+def _half(delta: str) -> str:
+    return format((Decimal(delta) / 2).quantize(Decimal("1e-18"), ROUND_FLOOR), "f")
+
+
 def _column(terms: DatasetTerms, name: str, arrow_type: str) -> ColumnDomain:
+    if name in (terms.open_keys or ()):
+        return OpenDomain(name=name, delta=purse_of(terms).delta)
     if name in terms.keys:
         return CategoryDomain(name=name, keys=tuple(_text(key) for key in terms.keys[name]))
     lower, upper = (float(bound) for bound in terms.bounds[name])

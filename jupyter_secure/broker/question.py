@@ -24,13 +24,12 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from jupyter_secure.broker.caller import Caller
-from jupyter_secure.broker.dp_terms import domain_of
+from jupyter_secure.broker.dp_terms import Purse, domain_of, purse_of
 from jupyter_secure.broker.gate import Deliver, Gate, to_the_end
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
 from jupyter_secure.broker.pace import Pace
-from jupyter_secure.broker.policy.rules import Budget
 from jupyter_secure.broker.ruling import Ruling, outcome
 from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.broker.views.dp.asking import bind_asked, columns_of, forecast_asked
@@ -57,7 +56,7 @@ class Priced:
 
     question: Asked
     domain: DpDomain
-    budget: Budget
+    budget: Purse
     units: int
 
 
@@ -117,9 +116,7 @@ class Questions:
             dataset=ruling.view.dataset,
             version=ruling.view.version,
             columns=describe(domain),
-            gauges=await asyncio.to_thread(
-                self._ledger.gauges, ruling.view.dataset, caller.principal.name, budget.delta
-            ),
+            gauges=await asyncio.to_thread(self._gauges, caller, ruling.view.dataset, budget),
             default_epsilon=budget.default_query,
             purpose=ruling.view.purpose,
             seq=ruling.seq,
@@ -133,8 +130,9 @@ class Questions:
             _, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=name, rung=Rung.DP))
             terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(name)
             if decision is not None and decision.view is not None and terms is not None and terms.budget is not None:
-                await self._set_caps(caller, name, terms.budget)
-                found += await asyncio.to_thread(self._ledger.gauges, name, caller.principal.name, terms.budget.delta)
+                budget = purse_of(terms)
+                await self._set_caps(caller, name, budget)
+                found += await asyncio.to_thread(self._gauges, caller, name, budget)
         return tuple(found)
 
     async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str]:
@@ -218,7 +216,7 @@ class Questions:
             cost=cost,
             errors=errors,
             repeated=repeated,
-            gauges=self._ledger.gauges(view.dataset, caller.principal.name, priced.budget.delta),
+            gauges=self._gauges(caller, view.dataset, priced.budget),
             seq=ruling.seq,
         )
 
@@ -234,14 +232,18 @@ class Questions:
         bind_asked(question, facts(domain), units)
         return Priced(question, domain, budget, units)
 
-    def _terms(self, view: ViewSpec, version: DatasetVersion) -> tuple[DpDomain, Budget]:
+    def _gauges(self, caller: Caller, dataset: str, budget: Purse) -> tuple[Gauge, ...]:
+        found = self._ledger.gauges(dataset, caller.principal.name, budget.delta)
+        return tuple(replace(gauge, delta=budget.stated) for gauge in found)
+
+    def _terms(self, view: ViewSpec, version: DatasetVersion) -> tuple[DpDomain, Purse]:
         self._require_anchor()
         terms = self._gate.policies.current()[1].datasets.get(view.dataset)
-        if terms is None or terms.budget is None:
+        if terms is None:
             raise RefusedError(detail="a dp view without a budget")
-        return domain_of(view, version, terms), terms.budget
+        return domain_of(view, version, terms), purse_of(terms)
 
-    async def _set_caps(self, caller: Caller, dataset: str, budget: Budget) -> None:
+    async def _set_caps(self, caller: Caller, dataset: str, budget: Purse) -> None:
         person = Scope("person", dataset, caller.principal.name)
         for scope, epsilon in ((Scope("dataset", dataset), budget.epsilon), (person, budget.person)):
             await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, budget.delta))

@@ -31,9 +31,17 @@ def histogram(asking: DpAsking, name: str, width: float | None) -> dict[str, Any
     return {"op": "histogram", "col": name} | ({} if wide is None else {"width": wide})
 
 
+def largest(found: Any, name: str, n: int | None) -> Any:
+    """Return an answer's largest rows first, at most `n`; a preview as it is."""
+    if name not in found:
+        return found
+    ordered = found.sort_values(name, ascending=False, ignore_index=True, kind="stable")
+    return ordered if n is None else ordered.head(n)
+
+
 def _tenth(asking: DpAsking, name: str) -> int | float | str | None:
     column = next(column for column in asking.source.handle.columns if column.name == name)
-    if column.kind == "category" or column.lower is None or column.upper is None:
+    if column.kind != "number" or column.lower is None or column.upper is None:
         return None
     tenth = (column.upper - column.lower) / 10
     return max(round(tenth), 1) if tenth >= 0.5 else tenth
@@ -109,10 +117,22 @@ class DpSeries:
         """Ask for the correlation with another column."""
         return self._with("correlation", other, epsilon, dry_run)
 
-    def value_counts(self, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
-        """Ask for the number of rows by keys or bins, the largest first; sorting what is released costs nothing."""
-        found = self.hist(width=width, epsilon=epsilon, dry_run=dry_run)
-        return found.sort_values("count", ascending=False, ignore_index=True) if "count" in found else found
+    def value_counts(
+        self, n: int | None = None, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False
+    ) -> Any:
+        """Ask for the number of rows by keys or bins, the largest first; sorting what is released costs nothing.
+
+        With `n`, only so many of the largest. Of a column without public keys, people are counted, and only keys that
+        enough of them share are told.
+        """
+        if self._asking.kind(self.name) == "open":
+            found = self._asking.put([{"op": "persons"}], [{"col": self.name}], epsilon, dry_run=dry_run)
+            return largest(found, "persons", n)
+        return largest(self.hist(width=width, epsilon=epsilon, dry_run=dry_run), "count", n)
+
+    def nlargest(self, n: int = 5, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the `n` most frequent keys or bins, as `value_counts(n)`."""
+        return self.value_counts(n, width=width, epsilon=epsilon, dry_run=dry_run)
 
     def hist(self, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask for the number of rows by bins."""
@@ -201,6 +221,10 @@ class DpGroups:
         return self._asking.put([{"op": "count"}], self._keys, epsilon, dry_run=dry_run)
 
     size = count
+
+    def persons(self, *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for the number of distinct people in each group."""
+        return self._asking.put([{"op": "persons"}], self._keys, epsilon, dry_run=dry_run)
 
     def agg(self, wanted: Mapping[str, Any], *, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask for several at once, as in `.agg({"cost": ["mean", "sum"]})`; the budget is split over them."""

@@ -123,6 +123,10 @@ class DpAsking:
             question["group_by"] = keys
         return self.source.ask(question, epsilon, preview=dry_run or self.preview)
 
+    def kind(self, name: str) -> str:
+        """Return what kind of column a name is."""
+        return next((column.kind for column in self.source.handle.columns if column.name == name), "")
+
     def check(self, name: Any) -> None:
         """Refuse a name that is no column.
 
@@ -159,5 +163,7 @@ def _forecast(reply: Answer) -> Any:
 def _range(column: Any) -> str:
     if column.kind == "number":
         return f"{column.lower:g} to {column.upper:g}"
+    if column.kind == "open":
+        return "not public: told where enough people share one"
     shown = ", ".join(column.keys[:12])
     return shown if len(column.keys) <= 12 else f"{shown}, and {len(column.keys) - 12} more"

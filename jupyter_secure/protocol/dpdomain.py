@@ -38,7 +38,18 @@ class CategoryDomain(Noun, tag_field="kind", tag="category"):
     ]
 
 
-ColumnDomain = NumberDomain | CategoryDomain
+class OpenDomain(Noun, tag_field="kind", tag="open"):
+    """A column whose values nobody listed: one may be told where enough people share it.
+
+    Attributes:
+        delta: what a lifetime of such releases may fail by, a decimal string.
+    """
+
+    name: ColumnName
+    delta: Annotated[str, msgspec.Meta(pattern=r"^0\.[0-9]{1,20}\Z")]
+
+
+ColumnDomain = NumberDomain | CategoryDomain | OpenDomain
 
 
 class DpDomain(Noun):

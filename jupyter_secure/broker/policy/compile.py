@@ -24,6 +24,7 @@ from .policy import Policy
 from .rules import Budget, Consent, DatasetTerms, Outputs, PurposeTerms, Terms
 
 FORMAT = 1
+OPEN_DELTA = Decimal("1e-9")
 
 
 def compile_text(text: str) -> Policy:
@@ -107,6 +108,7 @@ def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
         max_grant_days=table.max_grant_days or UNSET,
         consent=_consent(parsed, (*path, "consent"), table),
         disclosure=compile_disclosure(parsed, (*path, "disclosure"), table) or UNSET,
+        open_keys=_open_keys(parsed, (*path, "open_keys"), table) or UNSET,
     )
 
 
@@ -142,6 +144,17 @@ def _check_lists(parsed: Parsed, path: Path, table: DatasetTable) -> None:
             parsed.fail((*path, "bins", column), "edges must grow")
         if column not in table.bounds:
             parsed.fail((*path, "bins", column), "bins need bounds for the same column")
+
+
+def _open_keys(parsed: Parsed, path: Path, table: DatasetTable) -> tuple[str, ...]:
+    for column in table.open_keys:
+        if column in table.keys or column in table.bounds:
+            parsed.fail(path, f"column {column!r} has public keys or bounds already; keep one of both")
+        if column == table.privacy_unit:
+            parsed.fail(path, "the privacy unit names single persons, and no key of one person is ever told")
+    if table.open_keys and table.budget and Decimal(table.budget.delta) < OPEN_DELTA:
+        parsed.fail(path, f"open keys need a delta of at least {OPEN_DELTA}, which is the chance that one person shows")
+    return tuple(sorted(set(table.open_keys)))
 
 
 def _budget(parsed: Parsed, path: Path, table: BudgetTable | None) -> Budget | None:

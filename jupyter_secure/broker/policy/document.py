@@ -68,6 +68,7 @@ class DatasetTable(Noun):
         bounds: for each number the smallest and largest value; values outside are moved to the edge.
         resolution: for each number the unit in which it is counted exactly.
         keys: for each category column every value that a question may group by.
+        open_keys: columns whose values may be told where enough people share one, so that nobody lists them before.
         bins: for each number the edges of a histogram.
         max_grant_days: how long an approved request for access may last at most.
     """
@@ -84,6 +85,7 @@ class DatasetTable(Noun):
     bins: dict[ColumnName, Annotated[tuple[Number, ...], msgspec.Meta(min_length=2, max_length=1000)]] = msgspec.field(
         default_factory=dict
     )
+    open_keys: Annotated[tuple[ColumnName, ...], msgspec.Meta(max_length=100)] = ()
     budget: BudgetTable | None = None
     max_grant_days: MaxDays | None = None
     consent: ConsentTable | None = None

@@ -76,6 +76,7 @@ class DatasetTerms(Noun):
     max_grant_days: int | UnsetType = UNSET
     consent: Consent | UnsetType = UNSET
     disclosure: DisclosureTerms | UnsetType = UNSET
+    open_keys: tuple[str, ...] | UnsetType = UNSET
 
     @property
     def private(self) -> bool:
@@ -88,8 +89,8 @@ class DatasetTerms(Noun):
         return self.max_grant_days or DEFAULT_DAYS
 
     def askable(self, column: str) -> bool:
-        """Say whether a private question may name the column: something public must describe its values."""
-        return column in self.bounds or column in self.keys
+        """Say whether a private question may name the column: the policy must say how its values may appear."""
+        return column in self.bounds or column in self.keys or column in (self.open_keys or ())
 
 
 class PurposeTerms(Noun):

@@ -13,7 +13,7 @@ class DpColumn(Noun):
     """What a question may say of a column; all of it public, from the policy."""
 
     name: ColumnName
-    kind: Literal["number", "category"]
+    kind: Literal["number", "category", "open"]
     lower: float | None = None
     upper: float | None = None
     keys: tuple[str, ...] = ()

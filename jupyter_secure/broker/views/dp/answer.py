@@ -19,6 +19,7 @@ from .aggregate import aggregate
 from .bind import Bound
 from .group import group_codes, labels
 from .normalise import Normal
+from .opened import answer_open, forecast_open
 from .predicate import truth
 from .release import Noise, gaussian, release
 from .sensitivity import Part, l2
@@ -42,6 +43,8 @@ def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_])
         kept: rows that bounding of contributions left.
     """
     used = kept if bound.test is None else kept & truth(bound.test, columns).true
+    if bound.opened is not None:
+        return Answered(*answer_open(bound.opened, columns, used))
     codes = group_codes(bound.slots, columns)
     table: dict[str, pa.Array[Any]] = labels(bound.slots) if bound.slots else {}
     released = {part: _noisy(part, aggregate(part, columns, used, codes, bound.groups), bound) for part in bound.parts}
@@ -55,6 +58,8 @@ def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_])
 
 def forecast(bound: Bound) -> dict[str, float]:
     """Return the margins to expect, without data and without cost; of ratios for groups of `FORECAST_ROWS` rows."""
+    if bound.opened is not None:
+        return forecast_open(bound.opened)
     errors: dict[str, float] = {}
     for each in bound.aggregates:
         what, margin = expected(each, [_noise(part, bound) for part in each.parts])

@@ -30,6 +30,7 @@ from jupyter_secure.protocol.queryread import predicates
 
 from .domain import SUM_LIMIT, Facts, NumberFacts, exact
 from .group import Slots, bind_keys
+from .opened import Opened, bind_open
 from .predicate import Test, bind_predicate, find, number
 from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import MOST_NODES, plant
@@ -64,6 +65,7 @@ class Bound:
     Attributes:
         columns: all columns it looks at.
         units: budget of each part, in 1e-9 rho. A part that several aggregates need is released once.
+        opened: the one key, where its values are not public.
     """
 
     test: Test | None
@@ -72,6 +74,7 @@ class Bound:
     columns: frozenset[str]
     k: int
     units: int
+    opened: Opened | None = None
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -92,7 +95,8 @@ def bind(question: Question, facts: Facts, units: int) -> Bound:
         BudgetError: the budget is too small to split.
     """
     aggregates = tuple(_aggregate(asked, facts) for asked in question.aggs)
-    slots = bind_keys(question.group_by, facts)
+    opened = bind_open(question, facts, units)
+    slots = () if opened else bind_keys(question.group_by, facts)
     parts = {part for each in aggregates for part in each.parts}
     _check_size(parts, math.prod(each.size for each in slots))
     if units < len(parts):
@@ -104,6 +108,7 @@ def bind(question: Question, facts: Facts, units: int) -> Bound:
         columns=asked_columns(question),
         k=facts.k,
         units=units // len(parts),
+        opened=opened,
     )
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
+from jupyter_secure.protocol.dpdomain import CategoryDomain, ColumnDomain, DpDomain, NumberDomain, OpenDomain
 from jupyter_secure.protocol.errors import PolicyError
 from jupyter_secure.protocol.messages import DpColumn
 from jupyter_secure.protocol.query import LIMIT
@@ -38,6 +38,17 @@ class CategoryFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFacts:
+    """A column without public keys; a lifetime of releases of its values may fail by `delta`."""
+
+    name: str
+    delta: Fraction
+
+
+ColumnFacts = NumberFacts | CategoryFacts | OpenFacts
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All columns of a domain, with what bounds a person's influence.
 
@@ -48,7 +59,7 @@ class Facts:
 
     k: int
     max_rows: int
-    columns: dict[str, NumberFacts | CategoryFacts]
+    columns: dict[str, ColumnFacts]
 
 
 def exact(value: float) -> Fraction:
@@ -62,9 +73,9 @@ def facts(domain: DpDomain) -> Facts:
     Raises:
         PolicyError: bounds, resolution or keys make no sound domain; the sentence names the column.
     """
-    columns: dict[str, NumberFacts | CategoryFacts] = {}
+    columns: dict[str, ColumnFacts] = {}
     for column in domain.columns:
-        found = _number(column, domain.max_rows) if isinstance(column, NumberDomain) else _category(column)
+        found = _column(column, domain.max_rows)
         if columns.setdefault(column.name, found) is not found:
             raise PolicyError(f"Column `{column.name}` is described twice.")
     return Facts(k=domain.contributions, max_rows=domain.max_rows, columns=columns)
@@ -72,12 +83,21 @@ def facts(domain: DpDomain) -> Facts:
 
 def describe(domain: DpDomain) -> tuple[DpColumn, ...]:
     """Return what a handle shows of each column."""
-    return tuple(
-        DpColumn(name=column.name, kind="number", lower=column.lower, upper=column.upper)
-        if isinstance(column, NumberDomain)
-        else DpColumn(name=column.name, kind="category", keys=column.keys)
-        for column in domain.columns
-    )
+    return tuple(_described(column) for column in domain.columns)
+
+
+def _described(column: ColumnDomain) -> DpColumn:
+    if isinstance(column, NumberDomain):
+        return DpColumn(name=column.name, kind="number", lower=column.lower, upper=column.upper)
+    if isinstance(column, OpenDomain):
+        return DpColumn(name=column.name, kind="open")
+    return DpColumn(name=column.name, kind="category", keys=column.keys)
+
+
+def _column(column: ColumnDomain, max_rows: int) -> ColumnFacts:
+    if isinstance(column, NumberDomain):
+        return _number(column, max_rows)
+    return OpenFacts(column.name, Fraction(column.delta)) if isinstance(column, OpenDomain) else _category(column)
 
 
 def _number(column: NumberDomain, max_rows: int) -> NumberFacts:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.query import MAX_GROUPS, Key
 
-from .domain import CategoryFacts, Facts, exact
+from .domain import CategoryFacts, Facts, NumberFacts, OpenFacts, exact
 from .normalise import Normal
 from .predicate import find
 
@@ -100,6 +100,8 @@ def _width(key: Key, unit: Fraction) -> int:
 
 def _size(key: Key, facts: Facts) -> int:
     column = find(key.col, facts)
+    if isinstance(column, OpenFacts):
+        raise InvalidRequestError(f"`{key.col}` has no public keys: it is grouped by alone, and `persons` is asked.")
     if isinstance(column, CategoryFacts):
         if key.width is not None:
             raise InvalidRequestError(f"`{key.col}` is a category: leave `width` out, its groups are its public keys.")
@@ -116,6 +118,7 @@ def _bind(key: Key, facts: Facts) -> Slots:
     column = find(key.col, facts)
     if isinstance(column, CategoryFacts):
         return Slots(key.col, column.keys)
+    assert isinstance(column, NumberFacts)
     width = _width(key, column.unit)
     first = column.lo // width
     starts = [number * width * column.unit for number in range(first, column.hi // width + 1)]

@@ -151,7 +151,8 @@ def _packed(answered: Answered) -> DpResult:
 
 
 def _size(value: Any) -> int:
-    return sum(int(part.nbytes) for part in value) if isinstance(value, Normal) else int(value.nbytes)
+    parts = value if isinstance(value, Normal) else (value,)
+    return sum(int(part.nbytes) for part in parts if part is not None)
 
 
 HELD = Normalised()

@@ -15,22 +15,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .domain import CategoryFacts, NumberFacts
+from .domain import CategoryFacts, ColumnFacts, NumberFacts, OpenFacts
 
 
 class Normal(NamedTuple):
-    """One column: an integer code for each row, and whether the row has no value (its code means nothing then)."""
+    """One column: an integer code for each row, and whether the row has no value (its code means nothing then).
+
+    Attributes:
+        names: of an open column what its codes stand for, in an order that is data.
+    """
 
     codes: NDArray[np.int64]
     null: NDArray[np.bool_]
+    names: pa.Array[Any] | None = None
 
 
-def normalise(column: pa.ChunkedArray[Any], facts: NumberFacts | CategoryFacts) -> Normal:
+def normalise(column: pa.ChunkedArray[Any], facts: ColumnFacts) -> Normal:
     """Return a column's codes.
 
     Raises:
         TypeError: the column's type cannot hold what the policy says; no value is looked at before.
     """
+    if isinstance(facts, OpenFacts):
+        return _open(column)
     return _number(column, facts) if isinstance(facts, NumberFacts) else _category(column, facts)
 
 
@@ -106,12 +113,24 @@ def _number(column: pa.ChunkedArray[Any], facts: NumberFacts) -> Normal:
     return Normal(np.clip(scaled, facts.lo, facts.hi).astype(np.int64), null)
 
 
+def _open(column: pa.ChunkedArray[Any]) -> Normal:
+    text = _text(column)
+    encoded: Any = pa.concat_arrays(text.chunks) if text.num_chunks else pa.array([], pa.string())
+    encoded = encoded.dictionary_encode()
+    codes = np.asarray(encoded.indices.fill_null(-1), dtype=np.int64)
+    return Normal(codes, codes < 0, encoded.dictionary)
+
+
 def _category(column: pa.ChunkedArray[Any], facts: CategoryFacts) -> Normal:
+    text = _text(column)
+    found = pc.index_in(text, value_set=pa.array(facts.keys, pa.string()))
+    codes = np.asarray(found.fill_null(-1), dtype=np.int64)
+    return Normal(codes, np.asarray(text.is_null()))
+
+
+def _text(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     suits = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_integer)
     if not any(test(kind) for test in (*suits, pa.types.is_boolean)):
         raise TypeError("a column that policy calls a category is none")
-    text = column.cast(kind).cast(pa.string())
-    found = pc.index_in(text, value_set=pa.array(facts.keys, pa.string()))
-    codes = np.asarray(found.fill_null(-1), dtype=np.int64)
-    return Normal(codes, np.asarray(text.is_null()))
+    return column.cast(kind).cast(pa.string())

@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from jupyter_secure.protocol import query as q
 from jupyter_secure.protocol.errors import InvalidRequestError
 
-from .domain import CategoryFacts, Facts, NumberFacts, exact
+from .domain import CategoryFacts, ColumnFacts, Facts, NumberFacts, OpenFacts, exact
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from .normalise import Normal
+
+
+OPEN = "`persons` grouped by it alone tells the values that enough people share; `is_null` works too."
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def truth(test: Test, columns: Mapping[str, Normal]) -> Truth:
             return Truth(hit & ~column.null, ~hit & ~column.null)
 
 
-def find(name: str, facts: Facts) -> NumberFacts | CategoryFacts:
+def find(name: str, facts: Facts) -> ColumnFacts:
     """Return a column's facts.
 
     Raises:
@@ -140,6 +143,8 @@ def number(name: str, facts: Facts, what: str) -> NumberFacts:
         InvalidRequestError: it is a category; the sentence says what works.
     """
     found = find(name, facts)
+    if isinstance(found, OpenFacts):
+        raise InvalidRequestError(f"`{name}` has no public keys, so {what} does not fit it. {OPEN}")
     if not isinstance(found, NumberFacts):
         raise InvalidRequestError(
             f"`{name}` is a category, so {what} does not fit it. Use `eq`, `ne`, `in` or `group_by` with its keys."
@@ -162,6 +167,8 @@ def _among(name: str, values: tuple[q.Literal, ...], facts: Facts) -> Test:
     column = find(name, facts)
     if isinstance(column, CategoryFacts):
         return Codes(name, tuple(_key(column, value) for value in values))
+    if isinstance(column, OpenFacts):
+        raise InvalidRequestError(f"`{name}` has no public keys to compare with. {OPEN}")
     if any(isinstance(value, str) for value in values):
         raise InvalidRequestError(f"`{name}` is a number; compare it with a number, not with a text.")
     codes = [exact(float(value)) / column.unit for value in values if not isinstance(value, str)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,7 +27,7 @@ class Noise:
 
     def margin(self, alpha: float = ALPHA) -> int:
         """Return m with P(|noise| <= m) >= 1 - alpha."""
-        dp = _opendp()
+        dp = opendp()
         if self.scale < 1000:
             # OpenDP answers the least a with P(|noise| >= a) <= alpha; noise is an integer.
             least = int(dp.discrete_gaussian_scale_to_accuracy(self.scale, alpha))
@@ -44,11 +45,21 @@ def gaussian(l2: int, units: int) -> Noise:
         raise ArithmeticError("a release needs a positive sensitivity and budget")
     budget = Fraction(units, UNITS_PER_RHO)
     distance = _upwards(l2)
-    scale, step = distance / math.sqrt(2 * float(budget)), 1e-15
+    first = distance / math.sqrt(2 * float(budget))
+    scale = widened(first, lambda scale: charged(Noise(_mechanism(scale), scale), l2) <= budget)
+    return Noise(_mechanism(scale), scale)
+
+
+def widened(scale: float, fits: Callable[[float], bool]) -> float:
+    """Return the least of a few slightly larger scales that fits.
+
+    Raises:
+        ArithmeticError: none of them does.
+    """
+    step = 1e-15
     for _ in range(20):
-        noise = Noise(_mechanism(scale), scale)
-        if charged(noise, l2) <= budget:
-            return noise
+        if fits(scale):
+            return scale
         scale *= 1 + step
         step *= 4
     raise ArithmeticError("no scale fits the budget")
@@ -79,13 +90,14 @@ def _upwards(whole: int) -> float:
 
 
 def _mechanism(scale: float) -> Any:
-    dp = _opendp()
+    dp = opendp()
     domain = dp.vector_domain(dp.atom_domain(T="i64"))
     return dp.m.make_gaussian(domain, dp.l2_distance(T=float), scale=scale)
 
 
 @functools.cache
-def _opendp() -> Any:
+def opendp() -> Any:
+    """Return the library, with nothing unproved switched on."""
     import opendp.prelude as dp
 
     dp.enable_features("contrib")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jupyter_secure.broker.views.dp.domain import Facts, NumberFacts
+from jupyter_secure.broker.views.dp.domain import Facts, NumberFacts, OpenFacts
 from jupyter_secure.broker.views.dp.predicate import Test, bind_predicate, find
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
 from jupyter_secure.protocol.queryread import predicates
@@ -114,6 +114,8 @@ def _target(model: Trained, facts: Facts) -> Target | None:
                 f'`{model.target}` is a number: learn it with `"loss": "squared"`, or learn a category.'
             )
         return Target(model.target, bounds=(column.lo, column.hi))
+    if isinstance(column, OpenFacts):
+        raise InvalidRequestError(f"`{model.target}` has no public keys: learn a category or a number.")
     if wants_number:
         raise InvalidRequestError(f'`{model.target}` is a category: learn it with `"loss": "log"`.')
     return Target(model.target, classes=len(column.keys))

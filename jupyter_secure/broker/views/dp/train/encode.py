@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from jupyter_secure.broker.views.dp.domain import CategoryFacts, Facts, NumberFacts, exact
 from jupyter_secure.broker.views.dp.normalise import Normal
-from jupyter_secure.broker.views.dp.predicate import find
+from jupyter_secure.broker.views.dp.predicate import find, number
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.training import MAX_CELLS, Feature
 
@@ -91,6 +91,7 @@ def _block(feature: Feature, facts: Facts, first: int) -> Block:
         if feature.edges is not None:
             raise InvalidRequestError(f"`{feature.col}` is a category: leave `edges` out, its cells are its keys.")
         return Block(feature.col, first, len(column.keys) + 1)
+    column = number(feature.col, facts, "a feature")
     if feature.edges is None:
         return Block(feature.col, first, 1, bounds=(column.lo, column.hi))
     return Block(feature.col, first, len(feature.edges) + 2, edges=_edges(feature, column))
