@@ -94,10 +94,12 @@ def sql(text: str, *, epsilon: Any = None, purpose: str | None = None, dry_run: 
     """
     try:
         from . import sql as translation
+        from .sql_order import in_order
     except ImportError:
         raise InvalidRequestError("SQL needs sqlglot: install `jupyter-secure[sql]`.") from None
     handle = load(translation.dataset_of(text), "dp", purpose=purpose)
-    return handle.ask(translation.translate(text, handle.columns), epsilon=epsilon, dry_run=dry_run)
+    question, ordering = translation.translate(text, handle.columns), translation.ordering_of(text)
+    return in_order(handle.ask(question, epsilon=epsilon, dry_run=dry_run), ordering)
 
 
 def plot(answer: Any, kind: str = "bar", **options: Any) -> Any:

@@ -31,11 +31,11 @@ def histogram(asking: DpAsking, name: str, width: float | None) -> dict[str, Any
     return {"op": "histogram", "col": name} | ({} if wide is None else {"width": wide})
 
 
-def largest(found: Any, name: str, n: int | None) -> Any:
-    """Return an answer's largest rows first, at most `n`; a preview as it is."""
+def largest(found: Any, name: str, n: int | None, *, ascending: bool = False) -> Any:
+    """Return an answer's largest rows first, or smallest, at most `n`; a preview as it is."""
     if name not in found:
         return found
-    ordered = found.sort_values(name, ascending=False, ignore_index=True, kind="stable")
+    ordered = found.sort_values(name, ascending=ascending, ignore_index=True, kind="stable")
     return ordered if n is None else ordered.head(n)
 
 

@@ -4,7 +4,7 @@ sqlglot only parses; nothing is run here. Every node of the tree has to be one t
 dialect adds is refused until somebody has translated it. Names without quotes match whatever their case, if one column
 does.
 
-Steps: parse one statement; refuse clauses that the algebra lacks; keys; aggregates; condition.
+Steps: parse one statement; set its order aside; refuse clauses that the algebra lacks; keys; aggregates; condition.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from jupyter_secure.protocol.errors import InvalidRequestError
 
 from .dp_refusals import UnsupportedError
 from .sql_condition import Columns, condition, number
+from .sql_order import Ordering, without_order
 
 # Clauses that the algebra lacks, and what works instead.
 CLAUSES = {
-    "order": "`ORDER BY`: sort the answer, which is an ordinary frame",
-    "limit": "`LIMIT`: cut the answer, which is an ordinary frame",
     "offset": "`OFFSET`: cut the answer, which is an ordinary frame",
     "having": "`HAVING`: filter the answer, which is yours",
     "distinct": "`SELECT DISTINCT`: group by the column; all public keys are answered",
@@ -94,6 +93,15 @@ def dataset_of(text: str) -> str:
     return str(table.this.name)
 
 
+def ordering_of(text: str) -> Ordering | None:
+    """Return how the answer is to be sorted and cut.
+
+    Raises:
+        UnsupportedError: it is no order of one aggregate.
+    """
+    return without_order(_statement(text))[1]
+
+
 def translate(text: str, columns: Sequence[str]) -> dict[str, Any]:
     """Return the question's JSON (docs/spec/query-v1.md).
 
@@ -105,7 +113,7 @@ def translate(text: str, columns: Sequence[str]) -> dict[str, Any]:
         InvalidRequestError: it cannot be read, or a column is unknown.
         UnsupportedError: the algebra lacks it; the sentence says what works.
     """
-    select, known, dataset = _statement(text), Columns(columns), dataset_of(text)
+    select, known, dataset = without_order(_statement(text))[0], Columns(columns), dataset_of(text)
     for clause, instead in CLAUSES.items():
         if select.args.get(clause):
             raise _lacking(instead)

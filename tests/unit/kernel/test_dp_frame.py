@@ -20,6 +20,7 @@ HANDLE = Handle(
         DpColumn(name="age", kind="number", lower=0, upper=120),
         DpColumn(name="sex", kind="category", keys=("F", "M")),
         DpColumn(name="<b>cost", kind="number", lower=0, upper=1),
+        DpColumn(name="drug", kind="open"),
     ),
     gauges=(GAUGE,),
     default_epsilon="0.1",
@@ -180,11 +181,26 @@ def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
         (lambda p: p.groupby("sex").agg({"age": ["std", "median"]}),
          [{"op": "std", "col": "age"}, {"op": "quantile", "q": 0.5, "col": "age"}]),
         (lambda p: p.sex.value_counts(), [{"op": "histogram", "col": "sex"}]),
+        (lambda p: p.sex.nlargest(3), [{"op": "histogram", "col": "sex"}]),
+        (lambda p: p.drug.value_counts(3), [{"op": "persons"}]),
+        (lambda p: p.groupby("drug").persons(), [{"op": "persons"}]),
     ],
 )  # fmt: skip
 def test_more_of_pandas_is_asked_in_the_algebra(p, recorder, asks, aggs):
     asks(p)
     assert sent(recorder)["aggs"] == aggs
+
+
+def test_the_most_frequent_keys_are_cut_from_what_was_released(recorder, monkeypatch):
+    told = pa.table({"sex": ["F", "M", None], "count": [2, 9, 5], "count_margin": [1, 1, 1]})
+    monkeypatch.setattr(recorder, "open", lambda reply, fd: told)
+    p = DpFrame(HANDLE, recorder)
+    assert p.sex.value_counts()["count"].tolist() == [9, 5, 2]
+    assert p.sex.value_counts(2)["count"].tolist() == p.sex.nlargest(2)["count"].tolist() == [9, 5]
+    assert p.sex.value_counts(2).attrs["epsilon"] == "0.1"
+    assert p.sex.value_counts(2, dry_run=True).asked.tolist() == ["count"]
+    p.drug.value_counts()
+    assert sent(recorder)["group_by"] == [{"col": "drug"}]
 
 
 def test_a_description_is_one_question(p, recorder):
@@ -234,12 +250,13 @@ def test_looking_at_a_handle_asks_nothing_and_renders_no_html_of_names(p, record
     shown = p._repr_html_()
     assert "0 to 120" in shown
     assert "F, M" in shown
+    assert "told where enough people share one" in shown
     assert "epsilon 3" in shown
     assert "<b>cost" not in shown
     assert "patients" in repr(p)
     assert {"age", "count", "preview"} <= set(dir(p))
     assert not hasattr(p, "head")
-    assert list(p) == ["age", "sex", "<b>cost"]
+    assert list(p) == ["age", "sex", "<b>cost", "drug"]
     assert not recorder.sent
 
 

@@ -5,12 +5,14 @@ import os
 import random
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_secure.kernel import api, extension
-from jupyter_secure.kernel.sql import dataset_of, translate
+from jupyter_secure.kernel.sql import dataset_of, ordering_of, translate
+from jupyter_secure.kernel.sql_order import in_order
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.queryread import read_question
@@ -69,6 +71,14 @@ def test_a_statement_is_one_question(text):
         ("SELECT COUNT(DISTINCT sex) FROM patients", "counts people"),
         ("SELECT COUNT(*) FROM patients ORDER BY 1", "sort the answer"),
         ("SELECT COUNT(*) FROM patients LIMIT 1", "cut the answer"),
+        ("SELECT sex, COUNT(*) FROM patients GROUP BY sex LIMIT 1", "cut the answer"),
+        ("SELECT sex, COUNT(*) FROM patients GROUP BY sex ORDER BY sex", "sort the answer"),
+        ("SELECT sex, COUNT(*) FROM patients GROUP BY sex ORDER BY SUM(cost)", "sort the answer"),
+        ("SELECT sex, COUNT(*) FROM patients GROUP BY sex ORDER BY 1 LIMIT 2", "sort the answer"),
+        ("SELECT sex, COUNT(*) AS n FROM patients GROUP BY sex ORDER BY n, sex", "sort the answer"),
+        ("SELECT sex, COUNT(*) AS n FROM patients GROUP BY sex ORDER BY n LIMIT 2 + 1", "LIMIT 10"),
+        ("SELECT sex, COUNT(*) AS n FROM patients GROUP BY sex ORDER BY n LIMIT 10 PERCENT", "LIMIT 10"),
+        ("SELECT sex, COUNT(*) AS n FROM patients GROUP BY sex ORDER BY n LIMIT 10 OFFSET 3", "cut the answer"),
         ("SELECT sex, COUNT(*) FROM patients GROUP BY sex HAVING COUNT(*) > 5", "filter the answer"),
         ("SELECT COUNT(*) FROM patients JOIN others ON age = x", "one dataset"),
         ("SELECT COUNT(*) FROM patients, others", "one dataset"),
@@ -103,6 +113,26 @@ def test_what_the_algebra_lacks_is_refused_with_what_works(text, instead):
     with pytest.raises(InvalidRequestError) as refused:
         translate(text, COLUMNS)
     assert instead in refused.value.public
+
+
+@pytest.mark.parametrize(
+    ("order", "kept"),
+    [
+        ("ORDER BY n DESC LIMIT 2", [9, 7]),
+        ("ORDER BY COUNT(*) DESC", [9, 7, 4]),
+        ("ORDER BY 2 LIMIT 1", [4]),
+        ("ORDER BY n LIMIT 0", []),
+        ("ORDER BY m DESC LIMIT 2", [4, 9]),
+    ],
+)
+def test_the_largest_groups_are_cut_from_the_answer_and_the_question_stays_the_same(order, kept):
+    plain = "SELECT sex, COUNT(*) AS n, AVG(cost) AS m FROM patients GROUP BY sex"
+    assert translate(f"{plain} {order}", COLUMNS) == translate(plain, COLUMNS)
+    assert ordering_of(plain) is None
+    answer = pd.DataFrame({"sex": ["F", "M", None], "n": [7, 4, 9], "n_margin": 1, "m": [1, 3, 2], "m_margin": 1})
+    assert in_order(answer, ordering_of(f"{plain} {order}")).n.tolist() == kept
+    price = pd.DataFrame({"asked": ["n"], "margin": [1.0]})
+    assert in_order(price, ordering_of(f"{plain} {order}")) is price
 
 
 FURTHER = (
@@ -183,6 +213,7 @@ def test_the_magic_asks_a_whole_broker(client, monkeypatch, tmp_path):
     extension.load_ipython_extension(shell)
     try:
         statement = "SELECT sex, COUNT(*) AS n, MEDIAN(age) FROM patients WHERE age < 50 GROUP BY sex"
+        top = f"{statement} ORDER BY n DESC LIMIT 2"
         price = shell.run_cell_magic("secure_sql", "--dry-run", statement)
         assert price.asked.tolist() == ["n", "q50_age in ranks"]
         assert shell.run_cell_magic("secure_sql", "answer --epsilon 8", statement) is None
@@ -191,6 +222,10 @@ def test_the_magic_asks_a_whole_broker(client, monkeypatch, tmp_path):
         assert answer.n[:2].tolist() == pytest.approx([1000, 1000], abs=100)
         assert answer.q50_age[:2].tolist() == pytest.approx([25, 25], abs=5)
         assert answer.attrs["epsilon"] == "8"
+        again = shell.run_cell_magic("secure_sql", "--epsilon 8", top)
+        assert again.attrs["repeated"]  # the same question, sorted and cut here, for free
+        assert sorted(again.sex) == ["F", "M"]
+        assert again.n[0] >= again.n[1]
     finally:
         extension.unload_ipython_extension(shell)
         shell.history_manager.end_session()
