@@ -14,6 +14,7 @@ from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.dpdomain import (
     CategoryDomain,
     ColumnDomain,
+    DateDomain,
     DpDomain,
     NumberDomain,
     OpenDomain,
@@ -23,7 +24,7 @@ from jupyter_secure.protocol.errors import RefusedError
 from jupyter_secure.protocol.view import ViewSpec
 
 
-def domain_of(view: ViewSpec, version: DatasetVersion, terms: DatasetTerms) -> DpDomain:
+def domain_of(view: ViewSpec, version: DatasetVersion, terms: DatasetTerms, zone: str) -> DpDomain:
     """Return the domain of the columns that a decision lets the person ask about.
 
     Raises:
@@ -37,7 +38,7 @@ def domain_of(view: ViewSpec, version: DatasetVersion, terms: DatasetTerms) -> D
         dataset=version.name,
         privacy_unit=terms.privacy_unit,
         contributions=terms.contributions,
-        columns=tuple(_column(terms, name, types[name]) for name in asked if terms.askable(name)),
+        columns=tuple(_column(terms, name, types[name], zone) for name in asked if terms.askable(name)),
         rows=view.rows,
     )
 
@@ -77,13 +78,15 @@ def _half(delta: str) -> str:
     return format((Decimal(delta) / 2).quantize(Decimal("1e-18"), ROUND_FLOOR), "f")
 
 
-def _column(terms: DatasetTerms, name: str, arrow_type: str) -> ColumnDomain:
+def _column(terms: DatasetTerms, name: str, arrow_type: str, zone: str) -> ColumnDomain:
     if name in (terms.open_keys or ()):
         return OpenDomain(name=name, delta=purse_of(terms).delta)
     if name in terms.keys:
         return CategoryDomain(name=name, keys=tuple(_text(key) for key in terms.keys[name]))
     lower, upper = (float(bound) for bound in terms.bounds[name])
     given = terms.resolution.get(name)
+    if arrow_type.startswith(("date", "timestamp")):
+        return DateDomain(name=name, lower=lower, upper=upper, resolution=float(given or 1), zone=zone)
     resolution = float(given) if given else default_resolution(lower, upper, arrow_type)
     return NumberDomain(name=name, lower=lower, upper=upper, resolution=resolution)
 

@@ -238,10 +238,11 @@ class Questions:
 
     def _terms(self, view: ViewSpec, version: DatasetVersion) -> tuple[DpDomain, Purse]:
         self._require_anchor()
-        terms = self._gate.policies.current()[1].datasets.get(view.dataset)
+        policy = self._gate.policies.current()[1]
+        terms = policy.datasets.get(view.dataset)
         if terms is None:
             raise RefusedError(detail="a dp view without a budget")
-        return domain_of(view, version, terms), purse_of(terms)
+        return domain_of(view, version, terms, policy.terms.timezone), purse_of(terms)
 
     async def _set_caps(self, caller: Caller, dataset: str, budget: Purse) -> None:
         person = Scope("person", dataset, caller.principal.name)

@@ -17,6 +17,7 @@ from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import DpColumn, Handle
 
 from .dp_column import DpGroups, DpSeries, histogram
+from .dp_date import PARTS
 from .dp_predicate import DpPredicate, literal
 from .dp_refusals import UnsupportedError, refuse
 from .dp_source import Client, DpAsking, DpSource
@@ -91,7 +92,8 @@ class DpFrame:
         """Group by a column name or a list of at most three.
 
         Args:
-            by: names; a number needs a width, as in `groupby(["sex", ("age", 10)])`.
+            by: names; a number needs a width, as in `groupby(["sex", ("age", 10)])`, and a date a part, as in
+                `groupby(p.admitted.dt.year)` or `groupby(("admitted", "month"))`.
             width: of the bins, where one number alone is named.
         """
         keys = []
@@ -99,7 +101,8 @@ class DpFrame:
             name, wide = each if isinstance(each, tuple) else (each, width)
             name = name.name if isinstance(name, DpSeries) else name
             self._asking.check(name)
-            keys.append({"col": name} if wide is None else {"col": name, "width": literal(wide)})
+            size = "part" if wide in PARTS else "width"
+            keys.append({"col": name} if wide is None else {"col": name, size: literal(wide)})
         return DpGroups(self._asking, keys)
 
     def __getitem__(self, what: Any) -> Any:

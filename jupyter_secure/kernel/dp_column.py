@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from jupyter_secure.protocol.errors import InvalidRequestError
 
+from .dp_date import DpDates, day_number
 from .dp_predicate import DpPredicate, literal
 from .dp_refusals import UnsupportedError, refuse
 from .dp_source import DpAsking
@@ -142,13 +143,20 @@ class DpSeries:
             )
         return self._asking.put([histogram(self._asking, self.name, width)], [], epsilon, dry_run=dry_run)
 
+    @property
+    def dt(self) -> DpDates:
+        """Parts of a date, to group by."""
+        if self._asking.kind(self.name) != "date":
+            refuse("dt")
+        return DpDates(self.name)
+
     def isin(self, values: Any) -> DpPredicate:
         """Say: one of these."""
-        return self._test("in", values=[literal(value) for value in values])
+        return self._test("in", values=[self._literal(value) for value in values])
 
     def between(self, lower: Any, upper: Any) -> DpPredicate:
         """Say: from `lower` to `upper`, both included."""
-        return self._test("between", lower=literal(lower), upper=literal(upper))
+        return self._test("between", lower=self._literal(lower), upper=self._literal(upper))
 
     def isna(self) -> DpPredicate:
         """Say: has no value."""
@@ -159,22 +167,22 @@ class DpSeries:
         return ~self.isna()
 
     def __eq__(self, other: object) -> DpPredicate:  # type: ignore[override]
-        return self._test("eq", value=literal(other))
+        return self._test("eq", value=self._literal(other))
 
     def __ne__(self, other: object) -> DpPredicate:  # type: ignore[override]
-        return self._test("ne", value=literal(other))
+        return self._test("ne", value=self._literal(other))
 
     def __lt__(self, other: Any) -> DpPredicate:
-        return self._test("lt", value=literal(other))
+        return self._test("lt", value=self._literal(other))
 
     def __le__(self, other: Any) -> DpPredicate:
-        return self._test("le", value=literal(other))
+        return self._test("le", value=self._literal(other))
 
     def __gt__(self, other: Any) -> DpPredicate:
-        return self._test("gt", value=literal(other))
+        return self._test("gt", value=self._literal(other))
 
     def __ge__(self, other: Any) -> DpPredicate:
-        return self._test("ge", value=literal(other))
+        return self._test("ge", value=self._literal(other))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -194,6 +202,10 @@ class DpSeries:
 
     def __repr__(self) -> str:
         return f"<private column {self.name}: .count(), .sum(), .mean(), .std(), .quantile(), .hist(), conditions>"
+
+    def _literal(self, value: Any) -> int | float | str:
+        dated = self._asking.kind(self.name) == "date" and not isinstance(value, int | float)
+        return day_number(value) if dated else literal(value)
 
     def _test(self, op: str, **fields: Any) -> DpPredicate:
         return DpPredicate(self._asking.dataset, {"op": op, "col": self.name, **fields})

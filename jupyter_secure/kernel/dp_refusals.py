@@ -21,6 +21,7 @@ INSTEAD = {
     "apply": "`.mean()`, `.sum()`, `.count()` and conditions; functions of your own cannot run on private rows",
     "merge": "`.groupby(...)` on the columns of this dataset; joins are not possible",
     "to_pandas": "`.mean()`, `.sum()`, `.count()` and `.hist()`; rows never leave",
+    "dt": "`.dt` of a date; this column is no date",
     "plot": "`.hist(column, width=...)`, whose answer is an ordinary frame that can be plotted",
 }
 for _same, _as in (

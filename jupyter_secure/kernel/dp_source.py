@@ -6,6 +6,7 @@ half-width of a 95 % margin of error) for each thing asked; its `attrs` say what
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 import html
 import json
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Query
 
+from .dp_date import EPOCH
 from .step_up import asked
 
 
@@ -161,6 +163,8 @@ def _forecast(reply: Answer) -> Any:
 
 
 def _range(column: Any) -> str:
+    if column.kind == "date":
+        return " to ".join(str(EPOCH + dt.timedelta(days=int(end))) for end in (column.lower, column.upper))
     if column.kind == "number":
         return f"{column.lower:g} to {column.upper:g}"
     if column.kind == "open":

@@ -19,6 +19,7 @@ from jupyter_secure.protocol.errors import InvalidRequestError
 
 from .dp_refusals import UnsupportedError
 from .sql_condition import Columns, condition, number
+from .sql_date import DATED, date_part
 from .sql_order import Ordering, without_order
 
 # Clauses that the algebra lacks, and what works instead.
@@ -77,6 +78,7 @@ CLOSED: dict[type[exp.Expression], set[str]] = {
     **dict.fromkeys(
         (exp.Corr, exp.CovarPop, exp.PercentileCont, exp.PercentileDisc, exp.WithinGroup, exp.Mul, exp.Is), _TWO
     ),
+    **DATED,
     **dict.fromkeys((exp.And, exp.Or, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), _TWO),
 }
 
@@ -173,7 +175,13 @@ def _key(node: exp.Expression, known: Columns) -> dict[str, Any]:
             return width
     if isinstance(node, exp.Floor):
         return _bin(node, known)
-    raise _lacking("keys other than columns and bins: write `FLOOR(age / 10) * 10` for bins of ten")
+    part = date_part(node)
+    if part is not None:
+        return {"col": known.name(part[0]), "part": part[1]}
+    raise _lacking(
+        "keys other than columns, bins and dates: write `FLOOR(age / 10) * 10` for bins of ten, `YEAR(day)` or "
+        "`DATE_TRUNC('month', day)` for dates"
+    )
 
 
 def _bin(node: exp.Floor, known: Columns) -> dict[str, Any]:

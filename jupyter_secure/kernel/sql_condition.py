@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from jupyter_secure.protocol.errors import InvalidRequestError
 
+from .dp_date import day_number
 from .dp_refusals import UnsupportedError
 
 COMPARISONS = {exp.EQ: "eq", exp.NEQ: "ne", exp.LT: "lt", exp.LTE: "le", exp.GT: "gt", exp.GTE: "ge"}
@@ -81,6 +82,8 @@ def number(node: exp.Expression) -> int | float:
     node = node.unnest()
     if isinstance(node, exp.Neg):
         return -number(node.this)
+    if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DATE and isinstance(node.this, exp.Literal):
+        return day_number(str(node.this.this))
     if not isinstance(node, exp.Literal) or node.is_string:
         raise _lacking(f"`{_shown(node)}` where a number belongs")
     text = str(node.this)

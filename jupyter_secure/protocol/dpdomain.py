@@ -29,6 +29,12 @@ class NumberDomain(Noun, tag_field="kind", tag="number"):
     resolution: Annotated[float, msgspec.Meta(gt=0)]
 
 
+class DateDomain(NumberDomain, tag="date"):
+    """A date, in whole days since 1970-01-01; a moment falls on the day that it is in `zone`."""
+
+    zone: str
+
+
 class CategoryDomain(Noun, tag_field="kind", tag="category"):
     """A category with its public keys; every other value counts as unknown. Values are compared as text."""
 
@@ -49,7 +55,7 @@ class OpenDomain(Noun, tag_field="kind", tag="open"):
     delta: Annotated[str, msgspec.Meta(pattern=r"^0\.[0-9]{1,20}\Z")]
 
 
-ColumnDomain = NumberDomain | CategoryDomain | OpenDomain
+ColumnDomain = NumberDomain | DateDomain | CategoryDomain | OpenDomain
 
 
 class DpDomain(Noun):

@@ -9,8 +9,10 @@ checks the bounds that no type can state. Promise: two texts of one meaning-as-w
 from __future__ import annotations
 
 from typing import Annotated
+from typing import Literal as OneOf
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .canonical import digest
 from .noun import ColumnName, DatasetName, Noun
@@ -27,6 +29,9 @@ Number = WholeNumber | Decimal
 Literal = WholeNumber | Decimal | Annotated[str, msgspec.Meta(max_length=256)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}\Z")]
 Width = Annotated[int, msgspec.Meta(gt=0, lt=LIMIT)] | Annotated[float, msgspec.Meta(gt=0, lt=LIMIT)]
+
+
+DatePart = OneOf["year", "quarter", "month", "week", "day", "quarter_of_year", "month_of_year", "weekday"]
 
 
 class Predicate(Noun, tag_field="op"):
@@ -118,14 +123,16 @@ Where = And | Or | Not | Eq | Ne | Lt | Le | Gt | Ge | In | Between | IsNull
 
 
 class Key(Noun):
-    """One group key: a category by its public keys, or a number by bins of a public width.
+    """One group key: a category by its public keys, a number by bins of a public width, a date by parts of it.
 
     Attributes:
         width: width of the bins, which start at multiples of it; None for a category.
+        part: of a date; absent from the canonical form where there is none.
     """
 
     col: ColumnName
     width: Width | None = None
+    part: DatePart | UnsetType = UNSET
 
 
 class Aggregate(Noun, tag_field="op"):

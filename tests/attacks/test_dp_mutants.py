@@ -2,18 +2,19 @@
 
 import json
 import random
+from fractions import Fraction
 
 from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.sensitivity import l2
-from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
+from jupyter_secure.protocol.dpdomain import CategoryDomain, DateDomain, DpDomain, NumberDomain, OpenDomain
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
-from jupyter_secure.protocol.query import MAX_GROUPS
+from jupyter_secure.protocol.query import MAX_GROUPS, Persons
 from jupyter_secure.protocol.queryread import read_question
 
 MUTANTS = 100_000
 UNITS = 1_000_000
-LARGEST = {"age": 120, "cost": 5_000_000}  # in steps of the resolution
+LARGEST = {"age": 120, "cost": 5_000_000, "day": 19_722}  # in steps of the resolution
 FACTS = facts(
     DpDomain(
         dataset="patients",
@@ -23,6 +24,8 @@ FACTS = facts(
             NumberDomain(name="age", lower=0, upper=120, resolution=1),
             NumberDomain(name="cost", lower=0, upper=50_000, resolution=0.01),
             CategoryDomain(name="sex", keys=("F", "M")),
+            OpenDomain(name="city", delta="0.0000005"),
+            DateDomain(name="day", lower=18_262, upper=19_722, resolution=1, zone="UTC"),
         ),
     )
 )
@@ -44,6 +47,10 @@ WHERE = {
 SEEDS = [
     json.dumps({"v": 1, "dataset": "patients", "where": WHERE, "group_by": [{"col": "sex"}], "aggs": aggs})
     for aggs in AGGREGATES
+]
+SEEDS += [
+    json.dumps({"v": 1, "dataset": "patients", "where": WHERE, "group_by": [key], "aggs": [{"op": "persons"}]})
+    for key in ({"col": "city"}, {"col": "day", "part": "month"})
 ]
 TOKENS = [*'{}[],:"-.09', "", "1e308", "9" * 30, "null", "true", "NaN", "\\u0000", '"op"', '"col"', "pid", "é"]
 
@@ -67,10 +74,15 @@ def test_a_hundred_thousand_mutants_find_nothing_outside_the_algebra():
         except (InvalidRequestError, BudgetError):
             continue
         accepted += 1
-        assert bound.columns <= {"age", "cost", "sex"}, text
+        assert bound.columns <= {"age", "cost", "sex", "city", "day"}, text
         assert bound.groups <= MAX_GROUPS, text
         assert bound.k == 2, text
         assert 0 < bound.units * len(bound.parts) <= UNITS, text
+        if bound.opened is not None:
+            assert bound.slots == (), text
+            assert [each.kind for each in bound.aggregates] == [Persons], text
+            assert 0 < bound.opened.delta <= Fraction(1, 10**6), text
+            assert bound.opened.threshold > 0, text
         assert all(1 <= l2(part, bound.k) < 2**63 for part in bound.parts), text
         narrowed = [part for part in bound.parts if hasattr(part, "lo")]
         assert all(0 <= part.lo <= part.hi <= LARGEST[part.col] for part in narrowed), text

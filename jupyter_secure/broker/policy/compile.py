@@ -24,6 +24,7 @@ from .policy import Policy
 from .rules import Budget, Consent, DatasetTerms, Outputs, PurposeTerms, Terms
 
 FORMAT = 1
+EPOCH = dt.date(1970, 1, 1)
 OPEN_DELTA = Decimal("1e-9")
 
 
@@ -93,14 +94,15 @@ def decimal(number: float) -> str:
 
 def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
     path: Path = ("dataset", name)
-    _check_numbers(parsed, path, table)
+    bounds = {column: _ends(parsed, (*path, "bounds", column), ends) for column, ends in table.bounds.items()}
+    _check_numbers(parsed, path, table, bounds)
     _check_lists(parsed, path, table)
     return DatasetTerms(
         title=table.title,
         tags=dict(sorted(table.tags.items())),
         privacy_unit=table.privacy_unit,
         contributions=table.contributions,
-        bounds={column: (decimal(low), decimal(high)) for column, (low, high) in sorted(table.bounds.items())},
+        bounds={name: (decimal(low), decimal(high)) for name, (low, high) in sorted(bounds.items())},
         resolution={column: decimal(unit) for column, unit in sorted(table.resolution.items())},
         keys=dict(sorted(table.keys.items())),
         bins={column: tuple(map(decimal, edges)) for column, edges in sorted(table.bins.items())},
@@ -124,8 +126,17 @@ def _consent(parsed: Parsed, path: Path, table: DatasetTable) -> Consent | Unset
     )
 
 
-def _check_numbers(parsed: Parsed, path: Path, table: DatasetTable) -> None:
-    for column, (low, high) in table.bounds.items():
+def _ends(parsed: Parsed, path: Path, ends: tuple[float | str, float | str]) -> tuple[float, float]:
+    """Return bounds as numbers; a date counts the days since 1970."""
+    try:
+        low, high = ((dt.date.fromisoformat(end) - EPOCH).days if isinstance(end, str) else end for end in ends)
+    except ValueError:
+        parsed.fail(path, "there is no such day")
+    return low, high
+
+
+def _check_numbers(parsed: Parsed, path: Path, table: DatasetTable, bounds: dict[str, tuple[float, float]]) -> None:
+    for column, (low, high) in bounds.items():
         if not low < high:
             parsed.fail((*path, "bounds", column), "the smallest value must be less than the largest")
     for column, unit in table.resolution.items():

@@ -34,6 +34,7 @@ Contributions = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Acknowledge = Annotated[str, msgspec.Meta(pattern=r"\S", max_length=4000)]
 MaxDays = Annotated[int, msgspec.Meta(ge=1, le=MAX_DAYS)]
 Number = int | float
+Day = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
 Host = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Literals = int | float | str | bool
 AttributeName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}\Z")]
@@ -65,7 +66,7 @@ class DatasetTable(Noun):
 
     Attributes:
         contributions: the most rows that one privacy unit has.
-        bounds: for each number the smallest and largest value; values outside are moved to the edge.
+        bounds: for each number the smallest and largest value, dates for a date; values outside are moved to the edge.
         resolution: for each number the unit in which it is counted exactly.
         keys: for each category column every value that a question may group by.
         open_keys: columns whose values may be told where enough people share one, so that nobody lists them before.
@@ -77,7 +78,7 @@ class DatasetTable(Noun):
     tags: dict[ColumnName, Tag] = msgspec.field(default_factory=dict)
     privacy_unit: ColumnName | None = None
     contributions: Contributions = 1
-    bounds: dict[ColumnName, tuple[Number, Number]] = msgspec.field(default_factory=dict)
+    bounds: dict[ColumnName, tuple[Number | Day, Number | Day]] = msgspec.field(default_factory=dict)
     resolution: dict[ColumnName, Number] = msgspec.field(default_factory=dict)
     keys: dict[ColumnName, Annotated[tuple[str | int | bool, ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)]] = (
         msgspec.field(default_factory=dict)

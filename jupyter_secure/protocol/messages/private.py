@@ -10,10 +10,10 @@ from .message import Message
 
 
 class DpColumn(Noun):
-    """What a question may say of a column; all of it public, from the policy."""
+    """What a question may say of a column; all of it public, from the policy. Bounds of a date are days since 1970."""
 
     name: ColumnName
-    kind: Literal["number", "category", "open"]
+    kind: Literal["number", "date", "category", "open"]
     lower: float | None = None
     upper: float | None = None
     keys: tuple[str, ...] = ()

@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 
 import msgspec
@@ -21,6 +22,7 @@ HANDLE = Handle(
         DpColumn(name="sex", kind="category", keys=("F", "M")),
         DpColumn(name="<b>cost", kind="number", lower=0, upper=1),
         DpColumn(name="drug", kind="open"),
+        DpColumn(name="day", kind="date", lower=18262, upper=19722),
     ),
     gauges=(GAUGE,),
     default_epsilon="0.1",
@@ -138,6 +140,31 @@ def test_a_preview_says_price_and_margin_and_asks_for_nothing_more(p, recorder):
 
 
 @pytest.mark.parametrize(
+    ("by", "part"),
+    [
+        (lambda p: p.day.dt.year, "year"),
+        (lambda p: [p.day.dt.month], "month_of_year"),
+        (lambda p: p.day.dt.quarter, "quarter_of_year"),
+        (lambda p: p.day.dt.date, "day"),
+        (lambda p: p.day.dt.to_period("M"), "month"),
+        (lambda p: ("day", "weekday"), "weekday"),
+    ],
+)
+def test_dates_are_grouped_by_their_parts(p, recorder, by, part):
+    p.groupby(by(p)).count()
+    assert sent(recorder)["group_by"] == [{"col": "day", "part": part}]
+
+
+def test_dates_compare_with_days(p, recorder):
+    new_year = dt.date(2021, 1, 1)
+    for value in (new_year, "2021-01-01", pd.Timestamp(new_year), 18628):
+        p[p.day >= value].count()
+        assert sent(recorder)["where"] == {"op": "ge", "col": "day", "value": 18628}
+    p[p.day.between("2021-01-01", new_year) & p.day.isin([new_year])].count()
+    assert [node.get("values") for node in sent(recorder)["where"]["args"]] == [None, [18628]]
+
+
+@pytest.mark.parametrize(
     ("forbidden", "instead"),
     [
         (len, "p.count()"),
@@ -158,6 +185,12 @@ def test_a_preview_says_price_and_margin_and_asks_for_nothing_more(p, recorder):
         (lambda p: p.count(epsilon=float("nan")), "epsilon"),
         (lambda p: p.count(epsilon=-1), "epsilon"),
         (lambda p: p.groupby("sex").median(), "median"),
+        (lambda p: p.age.dt, "no date"),
+        (lambda p: p.day.dt.hour, "whole days"),
+        (lambda p: p.day.dt.dayofweek, "'weekday'"),
+        (lambda p: p.day.dt.to_period("h"), "Y, Q, M, W, D"),
+        (lambda p: p.day > "31.1.2024", "2024-01-31"),
+        (lambda p: p.day > pd.Timestamp("2024-01-31 12:00"), "2024-01-31"),
         (lambda p: p.groupby("sex").agg({"age": "max"}), "quantile"),
     ],
 )
@@ -250,13 +283,14 @@ def test_looking_at_a_handle_asks_nothing_and_renders_no_html_of_names(p, record
     shown = p._repr_html_()
     assert "0 to 120" in shown
     assert "F, M" in shown
+    assert "2020-01-01 to 2023-12-31" in shown
     assert "told where enough people share one" in shown
     assert "epsilon 3" in shown
     assert "<b>cost" not in shown
     assert "patients" in repr(p)
     assert {"age", "count", "preview"} <= set(dir(p))
     assert not hasattr(p, "head")
-    assert list(p) == ["age", "sex", "<b>cost", "drug"]
+    assert list(p) == ["age", "sex", "<b>cost", "drug", "day"]
     assert not recorder.sent
 
 

@@ -1,5 +1,6 @@
 """SQL becomes a question of the algebra or a sentence; nothing else comes of it."""
 
+import datetime as dt
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from jupyter_secure.protocol.queryread import read_question
 from jupyter_secure.testing.world import World
 from tests.unit.kernel.desk_client import DeskClient
 
-COLUMNS = ("age", "cost", "sex", "Ward")
+COLUMNS = ("age", "cost", "sex", "Ward", "day")
 QUESTION = {
     "SELECT COUNT(*) FROM patients": {"aggs": [{"op": "count"}]},
     "select count(cost) as n from patients p where p.age >= 18": {
@@ -36,6 +37,17 @@ QUESTION = {
             {"op": "quantile", "col": "cost", "q": 0.5}, {"op": "quantile", "col": "age", "q": 0.9},
             {"op": "quantile", "col": "age", "q": 0.1},
         ]
+    },
+    "SELECT YEAR(day), EXTRACT(isodow FROM day), COUNT(*) FROM patients GROUP BY 1, EXTRACT(ISODOW FROM day)": {
+        "aggs": [{"op": "count"}], "group_by": [{"col": "day", "part": "year"}, {"col": "day", "part": "weekday"}]
+    },
+    "SELECT date_trunc('month', day) AS m, COUNT(*) FROM patients WHERE day >= DATE '2024-01-31' GROUP BY m": {
+        "aggs": [{"op": "count"}], "group_by": [{"col": "day", "part": "month"}],
+        "where": {"op": "ge", "col": "day", "value": 19753},
+    },
+    "SELECT COUNT(*) FROM patients GROUP BY MONTH(day), QUARTER(day), DATE_TRUNC('day', day)": {
+        "aggs": [{"op": "count"}],
+        "group_by": [{"col": "day", "part": part} for part in ("month_of_year", "quarter_of_year", "day")],
     },
     "SELECT COUNT(DISTINCT person) FROM patients WHERE NOT (sex IN ('F', 'M') OR ward IS NULL)": {
         "aggs": [{"op": "persons"}],
@@ -55,7 +67,12 @@ QUESTION = {
 def test_a_statement_is_one_question(text):
     question = translate(text, COLUMNS)
     assert question == {"v": 1, "dataset": "patients"} | QUESTION[text]
-    read_question(json.dumps(question))
+    keys = {key["col"] for key in question.get("group_by", ())}
+    if len(keys) == len(question.get("group_by", ())):
+        read_question(json.dumps(question))
+    else:
+        with pytest.raises(InvalidRequestError, match="use a key once"):
+            read_question(json.dumps(question))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +86,14 @@ def test_a_statement_is_one_question(text):
         ("SELECT SUM(cost * 2) FROM patients", "name a column"),
         ("SELECT SUM(DISTINCT cost) FROM patients", "name a column"),
         ("SELECT COUNT(DISTINCT sex) FROM patients", "counts people"),
+        ("SELECT DAYOFWEEK(day), COUNT(*) FROM patients GROUP BY 1", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients GROUP BY EXTRACT(HOUR FROM day)", "YEAR(day)"),
+        ("SELECT COUNT(*) FROM patients GROUP BY DATE_TRUNC('century', day)", "YEAR(day)"),
+        ("SELECT COUNT(*) FROM patients GROUP BY YEAR(day + 1)", "COUNT, SUM"),
+        ("SELECT COUNT(*) FROM patients GROUP BY CAST(day AS DATE)", "YEAR(day)"),
+        ("SELECT SUM(CAST(cost AS INT)) FROM patients", "name a column"),
+        ("SELECT COUNT(*) FROM patients WHERE day > CAST('3' AS INT)", "where a number belongs"),
+        ("SELECT COUNT(*) FROM patients WHERE day > DATE '2024-02-30'", "Compare a date with a day"),
         ("SELECT COUNT(*) FROM patients ORDER BY 1", "sort the answer"),
         ("SELECT COUNT(*) FROM patients LIMIT 1", "cut the answer"),
         ("SELECT sex, COUNT(*) FROM patients GROUP BY sex LIMIT 1", "cut the answer"),
@@ -99,7 +124,7 @@ def test_a_statement_is_one_question(text):
         ("SELECT COUNT(*) FROM READ_CSV('/etc/passwd')", "COUNT, SUM"),
         ("SELECT COUNT(*) FROM patients FOR UPDATE", "COUNT, SUM"),
         ("SELECT COUNT(*) FROM other.patients", "one dataset"),
-        ("SELECT SUM(zip) FROM patients", "There are: age, cost, sex, Ward"),
+        ("SELECT SUM(zip) FROM patients", "There are: age, cost, sex, Ward, day"),
         ('SELECT SUM("AGE") FROM patients', "no column `AGE`"),
         ("SELECT CEIL(age), COUNT(*) FROM patients GROUP BY CEIL(age)", "COUNT, SUM"),
         ("SELECT COUNT(*) FROM patients WHERE age > 'x' || 'y'", "COUNT, SUM"),
@@ -177,9 +202,9 @@ def test_a_mutant_is_a_question_of_the_algebra_or_a_sentence():
 
 POLICY = """
 [dataset.patients]
-tags = { pid = "direct", age = "measure", sex = "measure" }
+tags = { pid = "direct", age = "measure", sex = "measure", day = "measure" }
 privacy_unit = "pid"
-bounds = { age = [0, 100] }
+bounds = { age = [0, 100], day = [2022-01-01, 2023-12-31] }
 keys = { sex = ["F", "M"] }
 budget = { epsilon = "20", delta = "1e-6", default_query = "1" }
 
@@ -199,7 +224,9 @@ def client(tmp_path):
     table = pa.table(
         {"pid": [f"p{n}" for n in range(4000)], "age": choice.integers(0, 101, 4000), "sex": ["F", "M"] * 2000}
     )
-    world.seal(table, tags={"pid": Tag.DIRECT, "age": Tag.MEASURE, "sex": Tag.MEASURE})
+    days = pa.array([dt.date(2022, 5, 1), dt.date(2023, 5, 1)] * 2000)
+    tags = {"pid": Tag.DIRECT, "age": Tag.MEASURE, "sex": Tag.MEASURE, "day": Tag.MEASURE}
+    world.seal(table.append_column("day", days), tags=tags)
     world.apply(POLICY)
     client = DeskClient(world, "ann")
     yield client
@@ -226,6 +253,10 @@ def test_the_magic_asks_a_whole_broker(client, monkeypatch, tmp_path):
         assert again.attrs["repeated"]  # the same question, sorted and cut here, for free
         assert sorted(again.sex) == ["F", "M"]
         assert again.n[0] >= again.n[1]
+        years = "SELECT YEAR(day), COUNT(*) AS n FROM patients WHERE day < DATE '2023-02-01' GROUP BY 1"
+        found = shell.run_cell_magic("secure_sql", "--epsilon 8", years)
+        assert found.day[:2].tolist() == [2022, 2023]
+        assert found.n.tolist() == pytest.approx([2000, 0, 0], abs=100)
     finally:
         extension.unload_ipython_extension(shell)
         shell.history_manager.end_session()

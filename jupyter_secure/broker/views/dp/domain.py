@@ -6,26 +6,42 @@ the 62 bits that an exact sum needs ("Widespread Underestimation of Sensitivity"
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
-from jupyter_secure.protocol.dpdomain import CategoryDomain, ColumnDomain, DpDomain, NumberDomain, OpenDomain
+from jupyter_secure.protocol.dpdomain import (
+    CategoryDomain,
+    ColumnDomain,
+    DateDomain,
+    DpDomain,
+    NumberDomain,
+    OpenDomain,
+)
 from jupyter_secure.protocol.errors import PolicyError
 from jupyter_secure.protocol.messages import DpColumn
 from jupyter_secure.protocol.query import LIMIT
 
 SUM_LIMIT = 2**62
+EPOCH = dt.date(1970, 1, 1)
+FIRST_DAY, LAST_DAY = (dt.date.min - EPOCH).days, (dt.date.max - EPOCH).days
 
 
 @dataclass(frozen=True, slots=True)
 class NumberFacts:
-    """A number column: codes `lo..hi`, each standing for `code * unit`."""
+    """A number column: codes `lo..hi`, each standing for `code * unit`.
+
+    Attributes:
+        zone: of a date, whose numbers are days; None for any other number.
+    """
 
     name: str
     lo: int
     hi: int
     unit: Fraction
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,8 @@ def describe(domain: DpDomain) -> tuple[DpColumn, ...]:
 
 def _described(column: ColumnDomain) -> DpColumn:
     if isinstance(column, NumberDomain):
-        return DpColumn(name=column.name, kind="number", lower=column.lower, upper=column.upper)
+        kind: Literal["date", "number"] = "date" if isinstance(column, DateDomain) else "number"
+        return DpColumn(name=column.name, kind=kind, lower=column.lower, upper=column.upper)
     if isinstance(column, OpenDomain):
         return DpColumn(name=column.name, kind="open")
     return DpColumn(name=column.name, kind="category", keys=column.keys)
@@ -114,7 +131,10 @@ def _number(column: NumberDomain, max_rows: int) -> NumberFacts:
             f"The bounds of `{column.name}` are too wide for its resolution: a sum could overflow. "
             "Narrow the bounds or use a coarser resolution."
         )
-    return NumberFacts(name=column.name, lo=lo, hi=hi, unit=unit)
+    zone = column.zone if isinstance(column, DateDomain) else None
+    if zone is not None and not (lo * unit >= FIRST_DAY and hi * unit <= LAST_DAY and unit.denominator == 1):
+        raise PolicyError(f"The bounds of `{column.name}` are no dates of the years 1 to 9999 in whole days.")
+    return NumberFacts(name=column.name, lo=lo, hi=hi, unit=unit, zone=zone)
 
 
 def _category(column: CategoryDomain) -> CategoryFacts:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.query import MAX_GROUPS, Key
 
+from .calendar import bins, span
+from .calendar import labels as dates
 from .domain import CategoryFacts, Facts, NumberFacts, OpenFacts, exact
 from .normalise import Normal
 from .predicate import find
@@ -31,13 +33,15 @@ class Slots:
     Attributes:
         labels: of all slots but the last.
         first: smallest bin number; bins only.
-        width: width of a bin in codes; None for a category.
+        width: width of a bin in codes, or days of a code where there is a part; None for a category.
+        part: of a date.
     """
 
     col: str
-    labels: tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
+    labels: tuple[object, ...]
     first: int = 0
     width: int | None = None
+    part: str | None = None
 
     @property
     def size(self) -> int:
@@ -46,7 +50,12 @@ class Slots:
 
     def slot(self, column: Normal) -> NDArray[np.int64]:
         """Return each row's slot."""
-        place = column.codes if self.width is None else column.codes // self.width - self.first
+        if self.width is None:
+            place = column.codes
+        elif self.part is None:
+            place = column.codes // self.width - self.first
+        else:
+            place = bins(self.part, column.codes * self.width) - self.first
         return np.where(column.null | (place < 0), len(self.labels), place)
 
 
@@ -102,10 +111,16 @@ def _size(key: Key, facts: Facts) -> int:
     column = find(key.col, facts)
     if isinstance(column, OpenFacts):
         raise InvalidRequestError(f"`{key.col}` has no public keys: it is grouped by alone, and `persons` is asked.")
+    if key.part:
+        return _dated(key, facts).size
     if isinstance(column, CategoryFacts):
         if key.width is not None:
             raise InvalidRequestError(f"`{key.col}` is a category: leave `width` out, its groups are its public keys.")
         return len(column.keys) + 1
+    if key.width is None and column.zone:
+        raise InvalidRequestError(
+            f'`{key.col}` is a date: give a `part`, as in {{"col": "{key.col}", "part": "month"}}.'
+        )
     if key.width is None:
         raise InvalidRequestError(
             f'`{key.col}` is a number: give a `width`, as in {{"col": "{key.col}", "width": 10}}.'
@@ -114,8 +129,22 @@ def _size(key: Key, facts: Facts) -> int:
     return column.hi // width - column.lo // width + 2
 
 
+def _dated(key: Key, facts: Facts) -> Slots:
+    column = find(key.col, facts)
+    if not isinstance(column, NumberFacts) or column.zone is None or key.width is not None:
+        raise InvalidRequestError(f"A `part` is of a date alone and without a `width`, which `{key.col}` does not fit.")
+    days = int(column.unit)
+    part = str(key.part)
+    first, last = span(part, column.lo * days, column.hi * days)
+    if last - first > MAX_GROUPS:
+        raise InvalidRequestError(f"The bounds of `{key.col}` hold too many days. Use a larger part.")
+    return Slots(key.col, dates(part, first, last), first=first, width=days, part=part)
+
+
 def _bind(key: Key, facts: Facts) -> Slots:
     column = find(key.col, facts)
+    if key.part:
+        return _dated(key, facts)
     if isinstance(column, CategoryFacts):
         return Slots(key.col, column.keys)
     assert isinstance(column, NumberFacts)

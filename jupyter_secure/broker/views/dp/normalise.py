@@ -101,6 +101,10 @@ def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _number(column: pa.ChunkedArray[Any], facts: NumberFacts) -> Normal:
     kind = column.type
+    if pa.types.is_timestamp(kind) and kind.tz and facts.zone not in (None, "UTC"):
+        # The day that it was there; without a zone of its own a time is taken as it stands.
+        column = pc.local_timestamp(column.cast(pa.timestamp(kind.unit, facts.zone)))
+        kind = column.type
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         column = column.cast(pa.date32(), safe=False).cast(pa.int32())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
