@@ -42,7 +42,7 @@ def largest(found: Any, name: str, n: int | None, *, ascending: bool = False) ->
 
 def _tenth(asking: DpAsking, name: str) -> int | float | str | None:
     column = next(column for column in asking.source.handle.columns if column.name == name)
-    if column.kind != "number" or column.lower is None or column.upper is None:
+    if column.kind not in {"number", "date"} or column.lower is None or column.upper is None:
         return None
     tenth = (column.upper - column.lower) / 10
     return max(round(tenth), 1) if tenth >= 0.5 else tenth

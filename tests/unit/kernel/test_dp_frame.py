@@ -110,6 +110,7 @@ def test_conditions_are_kept_as_json(p, recorder, condition, node):
     [
         (lambda p: p.hist("age", width=5), [{"op": "histogram", "col": "age", "width": 5}], None),
         (lambda p: p.age.hist(), [{"op": "histogram", "col": "age", "width": 12}], None),
+        (lambda p: p.day.hist(), [{"op": "histogram", "col": "day", "width": 146}], None),
         (lambda p: p.sex.hist(), [{"op": "histogram", "col": "sex"}], None),
         (lambda p: p.mean(), [{"op": "mean", "col": "age"}, {"op": "mean", "col": "<b>cost"}], None),
         (lambda p: p.age.count(), [{"op": "count", "col": "age"}], None),

@@ -6,6 +6,7 @@ without a value or with a value that is no public key.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from jupyter_secure.protocol.query import MAX_GROUPS, Key
 
 from .calendar import bins, span
 from .calendar import labels as dates
-from .domain import CategoryFacts, Facts, NumberFacts, OpenFacts, exact
+from .domain import EPOCH, FIRST_DAY, CategoryFacts, Facts, NumberFacts, OpenFacts, exact
 from .normalise import Normal
 from .predicate import find
 
@@ -152,5 +153,7 @@ def _bind(key: Key, facts: Facts) -> Slots:
     first = column.lo // width
     starts = [number * width * column.unit for number in range(first, column.hi // width + 1)]
     whole = column.unit.denominator == 1
-    edges = tuple(int(start) for start in starts) if whole else tuple(float(start) for start in starts)
+    edges: tuple[object, ...] = tuple(int(start) if whole else float(start) for start in starts)
+    if column.zone is not None:
+        edges = tuple(EPOCH + dt.timedelta(days=max(int(start), FIRST_DAY)) for start in starts)
     return Slots(key.col, edges, first=first, width=width)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.views.dp.calendar import bins, labels, span
-from jupyter_secure.broker.views.dp.domain import EPOCH, describe, facts
+from jupyter_secure.broker.views.dp.domain import EPOCH, FIRST_DAY, describe, facts
 from jupyter_secure.broker.views.dp.job import Normalised, run
 from jupyter_secure.broker.views.question import DpQuestion
 from jupyter_secure.protocol.canonical import canonical
@@ -90,6 +90,15 @@ def test_all_months_of_the_bounds_are_answered_in_their_order_also_empty_ones():
     assert found["day"].to_pylist() == months
     assert found["day"].type == pa.date32()
     assert ask([], [{"col": "day", "part": "weekday"}])["day"].to_pylist() == [*range(1, 8), None]
+
+
+def test_a_width_counts_days_and_names_their_first():
+    found = ask([FIRST, LAST], [{"col": "day", "width": 40}])
+    starts = [EPOCH + dt.timedelta(days=40 * place) for place in range(491, 495)]
+    assert found.to_pydict()["day"] == [*starts, None]
+    assert found["count"].to_pylist() == [1, 0, 0, 1, 0]
+    early = msgspec.structs.replace(DOMAIN, columns=(msgspec.structs.replace(DAY, lower=FIRST_DAY),))
+    assert ask([], [{"col": "day", "width": 100_000}], early)["day"][0].as_py() == dt.date.min
 
 
 def test_a_moment_falls_on_the_day_of_the_policy_s_zone():
