@@ -52,6 +52,7 @@ class Purse:
             the other half. A release of open keys may fail by the other half times its share of `MOST_RHO`, so all
             of them together fail by no more than that half (docs/adr/0018-grouped-keys.md).
         stated: the delta of the policy.
+        project: for the people of one project together; None where it has no cap of its own.
     """
 
     epsilon: str
@@ -59,6 +60,7 @@ class Purse:
     default_query: str
     delta: str
     stated: str
+    project: str | None
 
 
 def purse_of(terms: DatasetTerms) -> Purse:
@@ -71,7 +73,7 @@ def purse_of(terms: DatasetTerms) -> Purse:
     if budget is None:
         raise RefusedError(detail="a dp view without a budget")
     delta = _half(budget.delta) if terms.open_keys else budget.delta
-    return Purse(budget.epsilon, budget.person, budget.default_query, delta, budget.delta)
+    return Purse(budget.epsilon, budget.person, budget.default_query, delta, budget.delta, budget.project or None)
 
 
 def _half(delta: str) -> str:

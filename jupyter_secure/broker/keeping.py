@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.ledger.verify import verify
 from jupyter_secure.broker.sealed.contents import Appended, former_schema
 from jupyter_secure.broker.sealed.rotate import rotate
 from jupyter_secure.broker.sealed.source import Source
 from jupyter_secure.protocol.dataset import DatasetVersion, Tag
-from jupyter_secure.protocol.errors import RefusedError
+from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 from jupyter_secure.protocol.noun import Noun
-from jupyter_secure.protocol.record import Kind, Personal
+from jupyter_secure.protocol.record import Header, Kind, Personal
 
 from .cache import forget
 from .vault import Vault
@@ -44,6 +48,14 @@ class Rotated(Noun):
     generation: int
     entry: int
     scrubbed: bool
+
+
+class Renewed(Noun):
+    """That the budgets of a dataset were renewed, and how often by now."""
+
+    dataset: str
+    renewals: int
+    entry: int
 
 
 def shred(vault: Vault, name: str, personal: Personal | None = None) -> Shredded:
@@ -82,6 +94,29 @@ def rotate_keys(vault: Vault, name: str, personal: Personal | None = None) -> Ro
         generation, scrubbed = rotate(vault.catalog, vault.keychain, name)
         forget(vault.folder.views, name)
     return Rotated(dataset=name, generation=generation, entry=entry, scrubbed=scrubbed)
+
+
+def renew_budget(vault: Vault, name: str, reason: str, personal: Personal) -> Renewed:
+    """Let everybody spend what policy says of a dataset once more; what was spent stays spent, and stays visible.
+
+    Raises:
+        RefusedError: there is no dataset of that name.
+        InvalidRequestError: no reason was given.
+        IntegrityError, AuditUnavailableError: nothing was changed.
+    """
+    if name not in vault.catalog.names():
+        raise RefusedError(detail="the store knows no such dataset")
+    if not reason.strip():
+        raise InvalidRequestError("Say why the budget is renewed: --reason. Nothing was changed.")
+    ledger = Ledger(vault.engine)
+    verify(vault.engine)
+    said = structs.replace(personal, note=f"{personal.note}: {reason}" if personal.note else reason)
+    found: dict[str, str] = {}
+    with vault.recorded(Kind.BUDGET_RENEWED, said, dataset=name, extra=found) as entry:
+        head = ledger.renew(name)
+        found["renewals"] = str(ledger.renewals(name))
+    vault.audit.append(Header(time=vault.now(), kind=Kind.LEDGER_ANCHORED, outcome="done", extra={"head": str(head)}))
+    return Renewed(dataset=name, renewals=ledger.renewals(name), entry=entry)
 
 
 def columns_of(vault: Vault, name: str) -> Any:

@@ -26,10 +26,11 @@ from msgspec.structs import replace
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.dp_terms import Purse, domain_of, purse_of
 from jupyter_secure.broker.gate import Deliver, Gate, to_the_end
-from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
+from jupyter_secure.broker.ledger.accountant import MAX_EPSILON, epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
-from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, notebook_scope
 from jupyter_secure.broker.pace import Pace
+from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, outcome
 from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.broker.views.dp.asking import bind_asked, columns_of, forecast_asked
@@ -111,12 +112,12 @@ class Questions:
         """Return what crosses on the rung `dp`: what may be asked, never any data."""
         domain, budget = await asyncio.to_thread(self._terms, ruling.view, ruling.version)
         facts(domain)  # what the policy says of the columns must be sound before anything is offered
-        await self._set_caps(caller, ruling.view.dataset, budget)
+        await self._set_caps(caller, ruling.view, budget)
         return Handle(
             dataset=ruling.view.dataset,
             version=ruling.view.version,
             columns=describe(domain),
-            gauges=await asyncio.to_thread(self._gauges, caller, ruling.view.dataset, budget),
+            gauges=await asyncio.to_thread(self._gauges, caller, ruling.view, budget),
             default_epsilon=budget.default_query,
             purpose=ruling.view.purpose,
             seq=ruling.seq,
@@ -131,19 +132,34 @@ class Questions:
             terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(name)
             if decision is not None and decision.view is not None and terms is not None and terms.budget is not None:
                 budget = purse_of(terms)
-                await self._set_caps(caller, name, budget)
-                found += await asyncio.to_thread(self._gauges, caller, name, budget)
+                await self._set_caps(caller, decision.view, budget)
+                found += await asyncio.to_thread(self._gauges, caller, decision.view, budget)
         return tuple(found)
+
+    async def allow(self, caller: Caller, dataset: str, epsilon: str) -> None:
+        """Let the caller's notebook spend so much of a dataset in all; less than it has spent becomes that.
+
+        Raises:
+            RefusedError: the person may not question it.
+            InvalidRequestError: there is no notebook, or the number is out of range.
+        """
+        if caller.grant is None or not caller.grant.notebook:
+            raise InvalidRequestError("Only a kernel with a notebook can be given an allowance.")
+        _, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=dataset, rung=Rung.DP))
+        terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(dataset)
+        if decision is None or decision.view is None or terms is None or terms.budget is None:
+            raise refusal(dataset, decision)
+        scope = notebook_scope(dataset, caller.principal.name, caller.grant.notebook)
+        await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, purse_of(terms).delta))
 
     async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str]:
         """Return the result and what it cost; an empty cost means that it was known."""
-        name = ruling.view.dataset
-        await self._set_caps(caller, name, priced.budget)
+        await self._set_caps(caller, ruling.view, priced.budget)
         digest = question_digest(
             priced.question, version=ruling.version.digest, domain=priced.domain.digest(), units=priced.units
         )
         # (3a) Durable before anything is computed.
-        scopes = (Scope("dataset", name), Scope("person", name, caller.principal.name))
+        scopes = await asyncio.to_thread(self._paying, caller, ruling.view, priced.budget)
         reserved = await asyncio.to_thread(self._ledger.reserve, digest, scopes, priced.units)
         if not isinstance(reserved, Reservation):
             return msgspec.msgpack.decode(reserved.answer, type=DpResult), ""
@@ -193,7 +209,7 @@ class Questions:
 
     async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
         bound = bind_asked(priced.question, facts(priced.domain), priced.units)
-        await self._set_caps(caller, ruling.view.dataset, priced.budget)
+        await self._set_caps(caller, ruling.view, priced.budget)
         cost = epsilon_of(priced.units, priced.budget.delta)
         return await asyncio.to_thread(
             self._message, caller, ruling, priced, forecast_asked(bound), cost, repeated=False
@@ -216,7 +232,7 @@ class Questions:
             cost=cost,
             errors=errors,
             repeated=repeated,
-            gauges=self._gauges(caller, view.dataset, priced.budget),
+            gauges=self._gauges(caller, view, priced.budget),
             seq=ruling.seq,
         )
 
@@ -232,8 +248,8 @@ class Questions:
         bind_asked(question, facts(domain), units)
         return Priced(question, domain, budget, units)
 
-    def _gauges(self, caller: Caller, dataset: str, budget: Purse) -> tuple[Gauge, ...]:
-        found = self._ledger.gauges(dataset, caller.principal.name, budget.delta)
+    def _gauges(self, caller: Caller, view: ViewSpec, budget: Purse) -> tuple[Gauge, ...]:
+        found = self._ledger.gauges(self._scopes(caller, view), budget.delta)
         return tuple(replace(gauge, delta=budget.stated) for gauge in found)
 
     def _terms(self, view: ViewSpec, version: DatasetVersion) -> tuple[DpDomain, Purse]:
@@ -244,10 +260,31 @@ class Questions:
             raise RefusedError(detail="a dp view without a budget")
         return domain_of(view, version, terms, policy.terms.timezone), purse_of(terms)
 
-    async def _set_caps(self, caller: Caller, dataset: str, budget: Purse) -> None:
-        person = Scope("person", dataset, caller.principal.name)
-        for scope, epsilon in ((Scope("dataset", dataset), budget.epsilon), (person, budget.person)):
-            await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, budget.delta))
+    async def _set_caps(self, caller: Caller, view: ViewSpec, budget: Purse) -> None:
+        times = 1 + await asyncio.to_thread(self._ledger.renewals, view.dataset)
+        for scope in self._scopes(caller, view):
+            epsilon = {"dataset": budget.epsilon, "person": budget.person, "project": budget.project}.get(scope.kind)
+            if epsilon:
+                units = units_of(epsilon, budget.delta) * times
+                most = units_of(str(MAX_EPSILON), budget.delta)  # what delta pays for is bounded by it too
+                await asyncio.to_thread(self._ledger.set_cap, scope, min(units, most))
+
+    @staticmethod
+    def _scopes(caller: Caller, view: ViewSpec) -> tuple[Scope, ...]:
+        name, person = view.dataset, caller.principal.name
+        scopes = (Scope("dataset", name), Scope("person", name, person), Scope("project", name, view.project))
+        if caller.grant is None or not caller.grant.notebook:
+            return scopes
+        return (*scopes, notebook_scope(name, person, caller.grant.notebook))
+
+    def _paying(self, caller: Caller, view: ViewSpec, budget: Purse) -> tuple[Scope, ...]:
+        """Return all budgets that pay: a project's where policy has one, a notebook's where the person set one."""
+        needed = {"dataset", "person", *(("project",) if budget.project else ())}
+        return tuple(
+            scope
+            for scope in self._scopes(caller, view)
+            if scope.kind in needed or (scope.kind == "notebook" and self._ledger.has(scope))
+        )
 
     async def _anchor(self) -> None:
         # One at a time, so that the last anchor of this broker in the log is its newest.

@@ -30,6 +30,7 @@ SUBCOMMANDS = (
     "subject",
     "user",
     "policy",
+    "budget",
     "masks",
     "requests",
     "audit",

@@ -32,6 +32,7 @@ from jupyter_secure.protocol.view import Rung
 
 from .client import CONNECTION, ShowProgress
 from .display import AccessNote, BudgetTable, CatalogTable, LoadNote, PreviewTable, StatusTable, WhyTable
+from .dp_source import decimal_text
 from .progress import ProgressBar
 from .step_up import asked
 
@@ -143,9 +144,18 @@ def preview(dataset: str, purpose: str | None = None, columns: Iterable[str] | s
     return PreviewTable(reply, kinds)
 
 
-def budget(dataset: str | None = None) -> BudgetTable:
-    """Return what is left to spend on private questions."""
-    return BudgetTable(_ask(Budget(dataset=dataset), BudgetReply))
+def budget(dataset: str | None = None, allow: Any = None) -> BudgetTable:
+    """Return what is left to spend on private questions, and what spent it.
+
+    Args:
+        dataset: only this one.
+        allow: from now on this notebook may spend so much of it in all, an epsilon.
+
+    Raises:
+        RefusedError: you may not question it.
+        InvalidRequestError: no dataset was named, or the number is none.
+    """
+    return BudgetTable(_ask(Budget(dataset=dataset, allow=decimal_text(allow)), BudgetReply))
 
 
 def request(

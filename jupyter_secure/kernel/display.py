@@ -17,15 +17,17 @@ from jupyter_secure.protocol.messages import (
     CatalogReply,
     Delivery,
     Offer,
+    Spent,
     StatusReply,
     WhyReply,
 )
 from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import Rung
 
-from .dp_source import LOW, left_of, running_out
+from .dp_source import LOW, WHOSE, left_of, running_out
 from .table import Rows, as_html, as_text, paragraphs
 
+LAST = 5  # questions that are named below the table; `.reply.history` has more
 RUNGS = {Rung.RAW: "raw", Rung.MASKED: "masked", Rung.DP: "dp", Rung.DENY: "nothing"}
 
 
@@ -184,11 +186,10 @@ class BudgetTable(Shown):
 
     def rows(self) -> Rows:
         """Return one row for each gauge."""
-        whose = {"person": "yours", "dataset": "all people together"}
         return [
             [
                 gauge.dataset,
-                whose[gauge.scope],
+                WHOSE[gauge.scope] + (f", renewed {gauge.renewed} times" if gauge.renewed else ""),
                 gauge.cap,
                 gauge.spent or "not told",
                 gauge.remaining or "not told",
@@ -201,7 +202,14 @@ class BudgetTable(Shown):
         """Say so where there is nothing."""
         if not self.reply.gauges:
             return ["There is no dataset here that you may ask private questions about."]
-        return [running_out(gauge) for gauge in self.reply.gauges if left_of(gauge) <= LOW[0]]
+        low = [running_out(gauge) for gauge in self.reply.gauges if left_of(gauge) <= LOW[0]]
+        return [*low, *map(_spent, self.reply.history[:LAST])]
+
+
+def _spent(it: Spent) -> str:
+    columns = f" about {', '.join(it.columns)}" if it.columns else ""
+    where = f" in {it.notebook}" if it.notebook else ""
+    return f"{_moment(it.time // 1000)}: epsilon {it.cost} on {it.dataset}{columns}{where}."
 
 
 class AccessNote(Shown):

@@ -43,6 +43,13 @@ class DpFrame:
         """Return the same frame, whose questions say price and margins and spend nothing."""
         return self._with(self._asking.where, preview=True)
 
+    def within(self, margin: float) -> DpFrame:
+        """Return the same frame, whose questions spend about the least epsilon for which no margin is wider.
+
+        `p.within(50).preview().count()` says what that would cost.
+        """
+        return self._with(self._asking.where, preview=self._asking.preview, margin=margin)
+
     def ask(self, question: Mapping[str, Any] | str, *, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask a question of the closed algebra as it is (docs/spec/query-v1.md), without this frame's conditions."""
         asked = question if isinstance(question, str) else dict(question)
@@ -151,9 +158,13 @@ class DpFrame:
     def _repr_html_(self) -> str:
         return self._asking.source.html()
 
-    def _with(self, where: dict[str, Any] | None, *, preview: bool) -> DpFrame:
+    def _with(self, where: dict[str, Any] | None, *, preview: bool, margin: float | None = None) -> DpFrame:
         source = self._asking.source
-        return DpFrame(source.handle, self._client, asking=DpAsking(source, where, preview=preview))
+        return DpFrame(
+            source.handle,
+            self._client,
+            asking=DpAsking(source, where, preview=preview, margin=margin or self._asking.margin),
+        )
 
     def _put(self, aggs: list[dict[str, Any]], keys: list[dict[str, Any]], epsilon: Any, dry_run: bool) -> Any:
         return self._asking.put(aggs, keys, epsilon, dry_run=dry_run)

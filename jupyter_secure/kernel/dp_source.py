@@ -10,6 +10,7 @@ import datetime as dt
 import decimal
 import html
 import json
+import math
 import re
 import warnings
 from typing import Any, Protocol
@@ -31,7 +32,16 @@ class Client(Protocol):
         """Open what a descriptor holds, as a pyarrow table."""
 
 
+WHOSE = {
+    "person": "yours",
+    "dataset": "all people together",
+    "project": "this project",
+    "notebook": "this notebook, as you said",
+}
 LOW = (0.25, 0.1)  # shares of a budget that are worth a word when no more is left
+
+
+GUESSES, NEAR, MOST = 8, 0.97, 50.0
 
 
 class BudgetWarning(UserWarning):
@@ -47,7 +57,7 @@ def left_of(gauge: Gauge) -> float:
 
 def running_out(gauge: Gauge) -> str:
     """Say how little is left."""
-    whose = "your budget" if gauge.scope == "person" else "the budget of all people together"
+    whose = "your budget" if gauge.scope == "person" else f"the budget ({WHOSE[gauge.scope]})"
     return (
         f"{left_of(gauge):.0%} of {whose} for `{gauge.dataset}` is left: epsilon {gauge.spent} of {gauge.cap} is "
         "spent. Every new question spends from it; repeats of earlier ones are free."
@@ -76,6 +86,30 @@ class DpSource:
         frame.attrs.update(dataset=reply.dataset, version=reply.version, epsilon=reply.cost, repeated=reply.repeated)
         return frame
 
+    def price_of(self, question: dict[str, Any] | str, margin: float) -> str:
+        """Return about the least epsilon for which every margin is at most `margin`; found by previews, for free.
+
+        Margins shrink about as epsilon grows, so a few guesses come near from above.
+
+        Raises:
+            InvalidRequestError: no epsilon that can be offered makes them so small.
+        """
+        if not margin > 0:
+            raise InvalidRequestError("`margin` is a number above 0, in the unit of what is asked.")
+        epsilon, best = float(self.handle.default_epsilon), None
+        for _ in range(GUESSES):
+            widest = float(self.ask(question, _offer(epsilon), preview=True)["margin"].max())
+            if widest <= margin:
+                best = epsilon if best is None else min(best, epsilon)
+                if widest >= margin * NEAR or widest == 0:
+                    break
+            epsilon = min(epsilon * widest / margin * 1.005, MOST)
+        if best is None:
+            raise InvalidRequestError(
+                f"No epsilon up to {MOST} makes the margin that small. Ask for less, or group less."
+            )
+        return _offer(best)
+
     def _warn(self) -> None:
         """Warn once at each threshold that what was spent has passed."""
         for gauge in self.gauges:
@@ -100,7 +134,7 @@ class DpSource:
         """Return a sentence for each budget."""
         lines = []
         for gauge in self.gauges:
-            whose = "Your budget" if gauge.scope == "person" else "Budget of all people together"
+            whose = "Your budget" if gauge.scope == "person" else f"Budget ({WHOSE[gauge.scope]})"
             left = "" if gauge.remaining is None else f", left for one question: {gauge.remaining}"
             lines.append(f"{whose}: epsilon {gauge.cap} at delta {gauge.delta}{left}.")
         return [*lines, f"A question costs epsilon {self.handle.default_epsilon} unless you say `epsilon=`."]
@@ -109,12 +143,20 @@ class DpSource:
 class DpAsking:
     """A source with the condition under which its questions are put."""
 
-    def __init__(self, source: DpSource, where: dict[str, Any] | None = None, *, preview: bool = False) -> None:
+    def __init__(
+        self,
+        source: DpSource,
+        where: dict[str, Any] | None = None,
+        *,
+        preview: bool = False,
+        margin: float | None = None,
+    ) -> None:
         self.source = source
         self.dataset = source.handle.dataset
         self.names = tuple(column.name for column in source.handle.columns)
         self.where = where
         self.preview = preview
+        self.margin = margin
 
     def put(self, aggs: list[dict[str, Any]], keys: list[dict[str, Any]], epsilon: Any, *, dry_run: bool) -> Any:
         """Ask for aggregates by keys."""
@@ -123,6 +165,8 @@ class DpAsking:
             question["where"] = self.where
         if keys:
             question["group_by"] = keys
+        if self.margin is not None and epsilon is None:
+            epsilon = self.source.price_of(question, self.margin)
         return self.source.ask(question, epsilon, preview=dry_run or self.preview)
 
     def kind(self, name: str) -> str:
@@ -137,6 +181,12 @@ class DpAsking:
         """
         if name not in self.names:
             raise InvalidRequestError(f"There is no such column here. There are: {', '.join(self.names)}.")
+
+
+def _offer(epsilon: float) -> str:
+    # Four digits, rounded up: what is offered is never too little for the margin.
+    places = max(0, min(9, 4 - math.ceil(math.log10(epsilon))))
+    return format(decimal.Decimal(epsilon).quantize(decimal.Decimal(1).scaleb(-places), decimal.ROUND_CEILING), "f")
 
 
 def decimal_text(epsilon: Any) -> str | None:

@@ -85,11 +85,12 @@ class SecureMagics(Magics):
 
     @magic_arguments()
     @argument("dataset", nargs="?", help="only this dataset")
+    @argument("--allow", metavar="EPSILON", help="from now on this notebook may spend so much of the dataset in all")
     @line_magic
     def secure_budget(self, line: str) -> BudgetTable:
-        """Say what is left to spend on private questions."""
+        """Say what is left to spend on private questions, and what spent it."""
         args = parse_argstring(self.secure_budget, line)
-        return api.budget(args.dataset)
+        return api.budget(args.dataset, args.allow)
 
     @magic_arguments()
     @argument("dataset", help="name of the dataset")

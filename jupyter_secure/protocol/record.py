@@ -49,6 +49,7 @@ class Kind(enum.StrEnum):
     VIEWS_CLEARED = "views.cleared"
     VIEW_DROPPED = "view.dropped"
     OUTPUTS_COMPARED = "outputs.compared"
+    BUDGET_RENEWED = "budget.renewed"
     LEDGER_ANCHORED = "ledger.anchored"
     ACCESS_REQUESTED = "access.requested"
     ACCESS_APPROVED = "access.approved"

@@ -62,7 +62,7 @@ export function connect(settings: ServerConnection.ISettings): Api {
     datasets: async path => parse.offers(await get('datasets', { path })),
     log: async (path, limit, before) => parse.logPage(await get('log', { path, limit, before })),
     lineage: async path => parse.graph(await get('lineage', { path })),
-    budget: async path => parse.gauges(await get('budget', { path })),
+    budget: async path => parse.budget(await get('budget', { path })),
     why: async (path, dataset, column) => parse.why(await get('why', { path, dataset, column })),
     mfa: async () => parse.mfa(await get('mfa', {})),
     mfaSend: message => send(settings, url('mfa'), { method: 'POST', body: JSON.stringify(message) }),

@@ -118,6 +118,7 @@ const KINDS: Record<string, string> = {
   'outputs.compared': 'Saved outputs compared',
   'views.cleared': 'Kept views removed',
   'view.dropped': 'Damaged kept view dropped',
+  'budget.renewed': 'Budget renewed',
   'ledger.anchored': 'Budget anchored',
   'access.requested': 'Access requested',
   'access.approved': 'Access approved',
@@ -183,4 +184,4 @@ export const gaugeText = (gauge: Gauge): string =>
   gauge.spent === null ? `of ε ${gauge.cap}, spending not shown` : `ε ${gauge.spent} of ${gauge.cap} spent`;
 
 export const scopeText = (scope: string): string =>
-  scope === 'person' ? 'you' : scope === 'dataset' ? 'all people' : scope;
+  ({ person: 'you', dataset: 'all people', project: 'this project', notebook: 'this notebook' })[scope] ?? scope;

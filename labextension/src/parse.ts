@@ -136,15 +136,27 @@ export function graph(value: unknown): t.Graph {
   return { nodes, edges: edges.filter(edge => known.has(edge.source) && known.has(edge.target)) };
 }
 
-export function gauges(value: unknown): t.Gauge[] {
-  return list(root(value).gauges, gauge => ({
+export function budget(value: unknown): t.Budget {
+  const from = root(value);
+  const gauges = list(from.gauges, gauge => ({
     dataset: text(gauge.dataset),
     scope: text(gauge.scope),
     cap: text(gauge.cap),
     spent: maybeText(gauge.spent),
     remaining: maybeText(gauge.remaining),
-    delta: text(gauge.delta)
+    delta: text(gauge.delta),
+    renewed: count(gauge.renewed)
   }));
+  const history = list(from.history, spent => ({
+    time: count(spent.time),
+    dataset: text(spent.dataset),
+    columns: texts(spent.columns),
+    cost: text(spent.cost),
+    user: maybeText(spent.user),
+    notebook: maybeText(spent.notebook),
+    seq: count(spent.seq)
+  }));
+  return { gauges, history };
 }
 
 function treatment(value: unknown): t.Treatment | null {

@@ -3,7 +3,7 @@
 import type { AccessApi, Requests } from './access.js';
 import type { Finding } from './checkpoint.js';
 import type { Log } from './logPages.js';
-import type { Fault, Gauge, Graph, LogPage, Mfa, Offer, Session, VaultState, Why } from './types.js';
+import type { Fault, Budget, Graph, LogPage, Mfa, Offer, Session, VaultState, Why } from './types.js';
 
 /** The questions; a failure is thrown as `ApiError`. */
 export interface Api extends AccessApi {
@@ -11,7 +11,7 @@ export interface Api extends AccessApi {
   datasets(path: string): Promise<Offer[]>;
   log(path: string, limit: number, before: number | null): Promise<LogPage>;
   lineage(path: string): Promise<Graph>;
-  budget(path: string): Promise<Gauge[]>;
+  budget(path: string): Promise<Budget>;
   why(path: string, dataset: string, column: string): Promise<Why>;
   unlock(passphrase: string): Promise<VaultState>;
   mfa(): Promise<Mfa>;
@@ -47,7 +47,7 @@ export interface Parts {
   offers: Part<Offer[]>;
   log: Part<Log>;
   graph: Part<Graph>;
-  gauges: Part<Gauge[]>;
+  gauges: Part<Budget>;
   requests: Part<Requests>;
 }
 

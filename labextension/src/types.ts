@@ -129,6 +129,24 @@ export interface Gauge {
   spent: string | null;
   remaining: string | null;
   delta: string;
+  renewed: number;
+}
+
+/** One question that was paid for; `user` is null once the person's part of the entry was erased. */
+export interface Spent {
+  time: number;
+  dataset: string;
+  columns: string[];
+  cost: string;
+  user: string | null;
+  notebook: string | null;
+  seq: number;
+}
+
+/** What is left, and the last questions that spent it, newest first. */
+export interface Budget {
+  gauges: Gauge[];
+  history: Spent[];
 }
 
 /** Parameters of a treatment beside its method, as text. */

@@ -53,7 +53,7 @@ test('news tell how many and the last', () => {
 });
 
 test('a spent share stays inside the meter, and is absent where it is not shown', () => {
-  const gauge = { dataset: 'd', scope: 'person', cap: '2', spent: '0.5', remaining: null, delta: '0' };
+  const gauge = { dataset: 'd', scope: 'person', cap: '2', spent: '0.5', remaining: null, delta: '0', renewed: 0 };
   assert.equal(format.spentShare(gauge), 0.25);
   assert.equal(format.spentShare({ ...gauge, spent: '9' }), 1);
   for (const hidden of [{ spent: null }, { spent: 'x' }, { cap: '0' }, { cap: '' }]) {

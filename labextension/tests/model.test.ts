@@ -32,7 +32,7 @@ class FakeServer implements Api {
     this.answer(`session ${path}`, () => parse.session(session({ vault: this.vault, notebook: path })));
   datasets = (path: string) => this.answer(`datasets ${path}`, () => parse.offers({ offers: [{ dataset: path }] }));
   lineage = (path: string) => this.answer(`lineage ${path}`, () => parse.graph(graph));
-  budget = (path: string) => this.answer(`budget ${path}`, () => []);
+  budget = (path: string) => this.answer(`budget ${path}`, () => parse.budget({}));
   why = (path: string, dataset: string) => this.answer(`why ${path} ${dataset}`, () => parse.why({}));
   log = (path: string, limit: number, before: number | null) =>
     this.answer(`log ${path} ${before}`, () => {

@@ -5,7 +5,7 @@ import * as parse from '../lib/parse.js';
 import { ShapeError } from '../lib/shape.js';
 import { entry, graph, guard, note, session } from './samples.ts';
 
-const READERS = [parse.session, parse.offers, parse.logPage, parse.graph, parse.gauges, parse.why];
+const READERS = [parse.session, parse.offers, parse.logPage, parse.graph, parse.budget, parse.why];
 
 test('an answer that is not an object is refused', () => {
   for (const read of READERS) {
@@ -17,7 +17,7 @@ test('an answer that is not an object is refused', () => {
 
 test('an empty object is read as nothing', () => {
   assert.deepEqual(parse.offers({}), []);
-  assert.deepEqual(parse.gauges({}), []);
+  assert.deepEqual(parse.budget({}), { gauges: [], history: [] });
   assert.deepEqual(parse.logPage({}), { entries: [], checkpoint: '' });
   assert.deepEqual(parse.graph({}), { nodes: [], edges: [] });
   assert.deepEqual(parse.session({}), { user: null, vault: 'down', kernel: null, notebook: null });

@@ -68,7 +68,7 @@ class Desk:
         return result.stream
 
     def spent(self):
-        return self.ledger.gauges("patients", "eve", "1e-6")[1].spent
+        return self.ledger.gauges(SCOPES, "1e-6")[1].spent
 
 
 @pytest.fixture

@@ -30,21 +30,38 @@ from .chain import Head, body, broken, commitment, question_key
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-Kind = Literal["dataset", "person"]
+Kind = Literal["dataset", "person", "project", "notebook", "renewal"]
+PAYING = ("dataset", "person")  # what an answer is stored under; who paid besides makes it no other answer
+WHOSE = {
+    "dataset": "of all people together",
+    "person": "your own",
+    "project": "of this project",
+    "notebook": "that you gave this notebook",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """Whose budget: a dataset over all people for its lifetime (versions share it), or one person's part of it."""
+    """Whose budget: a dataset over all people for its lifetime (versions share it), or a part of it.
+
+    Attributes:
+        part: the person, the project, or the notebook of a person; empty for the whole dataset.
+    """
 
     kind: Kind
     dataset: str
-    person: str = ""
+    part: str = ""
 
     @property
     def subject(self) -> str:
         """Return the text that the row is found by; names of datasets hold no slash."""
-        return f"{self.dataset}/{self.person}" if self.kind == "person" else self.dataset
+        return self.dataset if self.kind == "dataset" else f"{self.dataset}/{self.part}"
+
+
+def notebook_scope(dataset: str, person: str, notebook: str) -> Scope:
+    """Return the scope of what a person gave a notebook; the path may be long, so its digest stands for it."""
+    digest = hashlib.sha256(f"{person}\n{notebook}".encode()).hexdigest()
+    return Scope("notebook", dataset, digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +118,7 @@ class Ledger:
             raise BudgetError(detail="a reservation needs a cost and the dataset's budget")
         with transaction(self._engine, Family.LEDGER) as connection:
             ids = {scope: _need(connection, scope) for scope in sorted(set(scopes))}
-            key = question_key(question, list(ids.values()))
+            key = question_key(question, [row for scope, row in ids.items() if scope.kind in PAYING])
             stored = _stored(connection, key)
             if stored is not None:
                 return stored
@@ -129,22 +146,51 @@ class Ledger:
             connection.execute(insert(LEDGER_ANSWERS).values(entry=entry.size, question=reservation.key, answer=answer))
         self._seen = entry
 
-    def gauges(self, dataset: str, person: str, delta: str) -> tuple[Gauge, ...]:
-        """Return what is left: the cap alone for the dataset, because the rest would show what colleagues spent.
+    def has(self, scope: Scope) -> bool:
+        """Say whether there is such a budget."""
+        with self._engine.connect() as connection:
+            return _find(connection, scope) is not None
+
+    def renewals(self, dataset: str) -> int:
+        """Return how often the budgets of a dataset were renewed; each time they grow by what policy says."""
+        with self._engine.connect() as connection:
+            return _renewals(connection, dataset)
+
+    def renew(self, dataset: str) -> Head:
+        """Renew the budgets of a dataset once more; what was spent stays spent.
+
+        Raises:
+            IntegrityError: the ledger is not the one this process knew.
+        """
+        with transaction(self._engine, Family.LEDGER) as connection:
+            self._write_cap(connection, Scope("renewal", dataset, f"{_renewals(connection, dataset) + 1:06}"), 0)
+            head = _head(connection)
+        self._seen = head
+        return head
+
+    def spent(self, scope: Scope) -> tuple[int, int]:
+        """Return what was spent of a budget in its lifetime, and its cap, in units; nothing of none."""
+        with self._engine.connect() as connection:
+            row = _find(connection, scope)
+        return (0, 0) if row is None else (int(row.spent), int(row.cap))
+
+    def gauges(self, scopes: tuple[Scope, ...], delta: str) -> tuple[Gauge, ...]:
+        """Return what is left: of a dataset and a project the cap alone, as the rest would show what others spent.
 
         `remaining` is the largest epsilon that one more question could cost; epsilons do not add up, rho does.
         """
         out = []
         with self._engine.connect() as connection:
-            for scope in (Scope("dataset", dataset), Scope("person", dataset, person)):
+            for scope in scopes:
                 row = _find(connection, scope)
-                if row is None:
+                if row is None or scope.kind == "renewal":
                     continue
-                own = scope.kind == "person"
+                own = scope.kind in ("person", "notebook")
                 out.append(
                     Gauge(
-                        dataset=dataset,
+                        dataset=scope.dataset,
                         scope=scope.kind,
+                        renewed=_renewals(connection, scope.dataset),
                         cap=epsilon_of(row.cap, delta),
                         spent=epsilon_of(row.spent, delta) if own else None,
                         remaining=epsilon_of(row.cap - row.spent, delta, up=False) if own else None,
@@ -220,7 +266,14 @@ def _spend(connection: Connection, scope: Scope, row: int, units: int) -> None:
 
 
 def _whose(scope: Scope) -> str:
-    return "your own" if scope.kind == "person" else "of all people together"
+    return WHOSE[scope.kind]
+
+
+def _renewals(connection: Connection, dataset: str) -> int:
+    table = LEDGER_CAPS.c
+    first, last = (Scope("renewal", dataset, part).subject for part in ("", "~"))
+    query = select(func.count()).where(table.kind == "renewal", table.subject > first, table.subject < last)
+    return int(connection.execute(query).scalar_one())
 
 
 def _head(connection: Connection) -> Head:

@@ -176,6 +176,8 @@ def _budget(parsed: Parsed, path: Path, table: BudgetTable | None) -> Budget | N
         parsed.fail((*path, "epsilon"), "a budget must be more than 0")
     if not 0 < person <= whole:
         parsed.fail((*path, "person"), "the share of a person must be more than 0 and at most the whole budget")
+    if table.project is not None and not 0 < Decimal(table.project) <= whole:
+        parsed.fail((*path, "project"), "the share of a project must be more than 0 and at most the whole budget")
     if one <= 0:
         parsed.fail((*path, "default_query"), "the price of a question must be more than 0")
     if not 0 < Decimal(table.delta) < 1:
@@ -185,6 +187,7 @@ def _budget(parsed: Parsed, path: Path, table: BudgetTable | None) -> Budget | N
         delta=table.delta,
         person=table.person or table.epsilon,
         default_query=table.default_query,
+        project=table.project or UNSET,
     )
 
 

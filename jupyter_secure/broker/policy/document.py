@@ -53,11 +53,12 @@ class PolicyTable(Noun):
 
 
 class BudgetTable(Noun):
-    """`[dataset.NAME.budget]`: what may be spent in all, by one person, and on a question that names no price."""
+    """`[dataset.NAME.budget]`: what may be spent in all, by one person, by one project, and on one question."""
 
     epsilon: Epsilon
     delta: Delta = "1e-6"
     person: Epsilon | None = None
+    project: Epsilon | None = None
     default_query: Epsilon = "0.1"
 
 

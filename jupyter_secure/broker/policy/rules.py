@@ -23,12 +23,13 @@ DEFAULT_DAYS = 90  # of an approved request, where the policy does not say
 
 
 class Budget(Noun):
-    """What may be spent on a dataset, as epsilon at `delta`; decimal strings."""
+    """What may be spent on a dataset, as epsilon at `delta`; decimal strings. A project may have no cap of its own."""
 
     epsilon: str
     delta: str
     person: str
     default_query: str
+    project: str | UnsetType = UNSET
 
 
 class Consent(Noun):

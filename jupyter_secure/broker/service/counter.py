@@ -30,7 +30,7 @@ from jupyter_secure.protocol.messages import (
 )
 
 from .mfa import Mfa
-from .panel import catalog, why
+from .panel import catalog, spent, why
 from .requests import Access
 
 Reply = Callable[[RelayReply, int | None], Awaitable[None]]
@@ -79,10 +79,15 @@ class Counter:
                 raise InvalidRequestError(detail=f"not answered: {type(request).__name__}")
 
     async def _budget(self, caller: Caller, request: Budget) -> BudgetReply:
+        if request.allow is not None:
+            if request.dataset is None:
+                raise InvalidRequestError("Name the dataset of which this notebook may spend so much.")
+            await self._questions.allow(caller, request.dataset, request.allow)
         gauges = await self._questions.gauges(caller, request.dataset)
         if request.dataset is not None and not gauges:
             raise refusal(request.dataset, None)
-        return BudgetReply(gauges=gauges)
+        history = await asyncio.to_thread(spent, self._gate.vault.audit, caller, request.dataset)
+        return BudgetReply(gauges=gauges, history=history)
 
     async def _hello(self, caller: Caller, request: Hello) -> Welcome:
         assert caller.grant is not None

@@ -11,6 +11,7 @@ import contextlib
 
 from msgspec.structs import replace
 
+from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.consent import list_versions
 from jupyter_secure.broker.gate import Gate
@@ -32,12 +33,16 @@ from jupyter_secure.protocol.messages import (
     PanelLog,
     PanelWhy,
     RelayReply,
+    Spent,
     Why,
     WhyReply,
 )
 from jupyter_secure.protocol.principal import Role
-from jupyter_secure.protocol.record import Entry
+from jupyter_secure.protocol.record import Entry, Kind
 from jupyter_secure.protocol.view import Rung
+
+LOOKED_AT = 500  # entries; repeats and previews among them cost nothing
+SHOWN = 50  # questions that spent budget
 
 
 class Panel:
@@ -61,7 +66,8 @@ class Panel:
             case PanelWhy():
                 return await asyncio.to_thread(why, self._gate, caller, Why(dataset=body.dataset, column=body.column))
             case PanelBudget():
-                return BudgetReply(gauges=await self._questions.gauges(caller, None))
+                history = await asyncio.to_thread(spent, self._gate.vault.audit, caller)
+                return BudgetReply(gauges=await self._questions.gauges(caller, None), history=history)
             case PanelLog():
                 return await asyncio.to_thread(self._log, caller, body)
             case PanelLineage():
@@ -88,6 +94,27 @@ def _as_told(entry: Entry) -> Entry:
     if entry.header.outcome != "refused":
         return entry
     return replace(entry, header=replace(entry.header, version=None, policy=None, decision=None))
+
+
+def spent(audit: AuditLog, caller: Caller, dataset: str | None = None) -> tuple[Spent, ...]:
+    """Return the last questions that spent budget: the person's own, for an officer everybody's."""
+    user = None if caller.principal.has(Role.OFFICER) else caller.principal.name
+    entries = audit.entries(user=user, dataset=dataset, kinds=(Kind.QUERY_ANSWERED,), limit=LOOKED_AT)
+    paid = [
+        entry for entry in entries if entry.header.cost not in {None, "0"} and not entry.header.extra.get("preview")
+    ]
+    return tuple(
+        Spent(
+            time=entry.header.time,
+            dataset=entry.header.dataset or "",
+            columns=entry.header.columns,
+            cost=entry.header.cost or "",
+            user=entry.personal.user if entry.personal else None,
+            notebook=entry.personal.notebook if entry.personal else None,
+            seq=entry.seq,
+        )
+        for entry in paid[:SHOWN]
+    )
 
 
 def catalog(gate: Gate, caller: Caller) -> CatalogReply:

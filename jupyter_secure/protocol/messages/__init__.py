@@ -33,7 +33,7 @@ from .message import Assertion, ChallengeId, Confidential, Message, Secret, Text
 from .offers import CatalogReply, ColumnOffer, Offer, StatusReply, Welcome, WhyReply
 from .outputs import MAX_WORDS, Compare, Compared, Match, OutputWords
 from .panel import Changed, Done, LineageReply, LogReply, PanelBudget, PanelCatalog, PanelLineage, PanelLog, PanelWhy
-from .private import Answer, BudgetReply, DpColumn, Gauge, Handle
+from .private import Answer, BudgetReply, DpColumn, Gauge, Handle, Spent
 from .requests import AccessMessage, Acknowledge, Decide, ListRequests, PanelAsk, RequestsReply, Revoke
 from .session import Login, Logout, Session, State, StateReply, Stop, Unlock, UnlockFromKeyring, WhoAmI
 
@@ -115,6 +115,7 @@ __all__ = [
     "Revoke",
     "Secret",
     "Session",
+    "Spent",
     "State",
     "StateReply",
     "Status",

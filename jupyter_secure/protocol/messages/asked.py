@@ -54,9 +54,14 @@ class Why(Message):
 
 
 class Budget(Message):
-    """Ask what is left to spend. Answered by `BudgetReply`."""
+    """Ask what is left to spend. Answered by `BudgetReply`.
+
+    Attributes:
+        allow: what this notebook may spend of the dataset in all, an epsilon; a further cap that the person sets.
+    """
 
     dataset: DatasetName | None = None
+    allow: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,4}(\.[0-9]{1,9})?\Z")] | None = None
 
 
 class Query(Message):

@@ -23,16 +23,36 @@ class Gauge(Noun):
     """One budget. Epsilon as decimal strings, at the delta given.
 
     Attributes:
-        scope: `dataset` (over all people) or `person`.
+        scope: `dataset` (over all people), `person`, `project` (over its people), or `notebook` (as the person said).
         remaining: None where it would show what colleagues spent.
+        renewed: how often the budget was renewed; `cap` and `spent` are those of its lifetime.
     """
 
     dataset: DatasetName
-    scope: Literal["dataset", "person"]
+    scope: Literal["dataset", "person", "project", "notebook"]
     cap: str
     spent: str | None
     remaining: str | None
     delta: str
+    renewed: Count = 0
+
+
+class Spent(Noun):
+    """One question that was paid for.
+
+    Attributes:
+        time: milliseconds since 1970.
+        user: None where the person's part of the entry was erased.
+        cost: epsilon, a decimal string.
+    """
+
+    time: Count
+    dataset: DatasetName
+    columns: tuple[ColumnName, ...]
+    cost: str
+    user: str | None
+    notebook: str | None
+    seq: Count
 
 
 class Handle(Message):
@@ -48,9 +68,10 @@ class Handle(Message):
 
 
 class BudgetReply(Message):
-    """What is left."""
+    """What is left, and the last questions that spent it, newest first: the person's own, for officers everybody's."""
 
     gauges: tuple[Gauge, ...]
+    history: tuple[Spent, ...] = ()
 
 
 class Answer(Message):

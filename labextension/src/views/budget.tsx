@@ -3,9 +3,9 @@
 import { infoIcon } from '@jupyterlab/ui-components';
 import type { JSX } from 'react';
 
-import { gaugeText, scopeText, spentShare } from '../format.js';
+import { fullTime, gaugeText, scopeText, shortTime, spentShare } from '../format.js';
 import type { Part } from '../state.js';
-import type { Gauge } from '../types.js';
+import type { Budget as Budgets, Gauge, Spent } from '../types.js';
 import { Answer } from './section.js';
 
 function Meter({ gauge }: { gauge: Gauge }): JSX.Element {
@@ -19,6 +19,7 @@ function Meter({ gauge }: { gauge: Gauge }): JSX.Element {
         <span className="jp-Secure-strong">{gauge.dataset}</span>
         <span className="jp-Secure-quiet">{scopeText(gauge.scope)}</span>
         <span title={`at δ ${gauge.delta}`}>{gaugeText(gauge)}</span>
+        {gauge.renewed > 0 && <span className="jp-Secure-quiet">renewed {gauge.renewed.toLocaleString()} ×</span>}
       </div>
       {share === null ? (
         <div className="jp-Secure-meter jp-mod-unknown" />
@@ -40,20 +41,54 @@ function Meter({ gauge }: { gauge: Gauge }): JSX.Element {
   );
 }
 
-export function Budget({ part }: { part: Part<Gauge[]> }): JSX.Element {
+function History({ history }: { history: Spent[] }): JSX.Element {
+  const now = Date.now();
+  return (
+    <details className="jp-Secure-details">
+      <summary>What spent it</summary>
+      <table className="jp-Secure-columns" aria-label="What spent the budget">
+        <thead>
+          <tr>
+            {['Time', 'Dataset', 'Cost', 'About', 'Where'].map(title => (
+              <th key={title} scope="col">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {history.map(spent => (
+            <tr key={spent.seq}>
+              <td title={`Entry ${spent.seq}, ${fullTime(spent.time)}`}>{shortTime(spent.time, now)}</td>
+              <td>{spent.dataset}</td>
+              <td>ε {spent.cost}</td>
+              <td>{spent.columns.join(', ')}</td>
+              <td>{[spent.notebook, spent.user].filter(Boolean).join(', ') || 'erased'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}
+
+export function Budget({ part }: { part: Part<Budgets> }): JSX.Element {
   return (
     <Answer
       part={part}
       icon={infoIcon}
-      isEmpty={gauges => gauges.length === 0}
+      isEmpty={budget => budget.gauges.length === 0}
       empty="No dataset here answers with differential privacy, so there is no budget to spend."
     >
-      {gauges => (
-        <ul className="jp-Secure-meters">
-          {gauges.map(gauge => (
-            <Meter key={`${gauge.dataset} ${gauge.scope}`} gauge={gauge} />
-          ))}
-        </ul>
+      {({ gauges, history }) => (
+        <>
+          <ul className="jp-Secure-meters">
+            {gauges.map(gauge => (
+              <Meter key={`${gauge.dataset} ${gauge.scope}`} gauge={gauge} />
+            ))}
+          </ul>
+          {history.length > 0 && <History history={history} />}
+        </>
       )}
     </Answer>
   );

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
-from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, StoredAnswer
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, StoredAnswer, notebook_scope
 from jupyter_secure.broker.ledger.verify import verify
 from jupyter_secure.broker.store import database
 from jupyter_secure.protocol.errors import BudgetError, ConflictError, IntegrityError, InvalidRequestError
@@ -125,7 +125,7 @@ def test_setting_the_same_cap_again_writes_nothing(ledger):
 
 def test_gauges_show_one_s_own_spending_and_nobody_else_s(ledger):
     spend(ledger, "a", BOB)
-    everyone, own = ledger.gauges("patients", "ann", "1e-6")
+    everyone, own = ledger.gauges((EVERYONE, ANN), "1e-6")
     assert (everyone.scope, everyone.spent, everyone.remaining) == ("dataset", None, None)
     assert (own.scope, own.spent) == ("person", "0")
 
@@ -281,3 +281,67 @@ def test_a_whole_cap_can_be_offered_at_once(engine):
 def test_a_budget_out_of_range_is_refused(epsilon, delta):
     with pytest.raises(InvalidRequestError):
         units_of(epsilon, delta)
+
+
+def test_sixty_four_requests_at_once_never_spend_more_than_a_project_has(engine):
+    project = Scope("project", "patients", "study")
+    first = Ledger(engine)
+    for scope, cap in (
+        (EVERYONE, 1000),
+        (project, 100),
+        *((Scope("person", "patients", f"u{n}"), 100) for n in range(8)),
+    ):
+        first.set_cap(scope, cap)
+    answered = []
+
+    def ask(number):
+        scopes = (EVERYONE, Scope("person", "patients", f"u{number % 8}"), project)
+        try:
+            answered.append(Ledger(engine).reserve(question(f"p{number}"), scopes, 3))
+        except BudgetError as error:
+            assert "of this project" in error.public  # noqa: PT017 - one of many threads
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answered) == 33
+    assert first.spent(project) == (99, 100)
+    assert first.spent(EVERYONE)[0] == 99
+    verify(engine)
+
+
+def test_an_answer_is_the_same_whatever_project_or_notebook_pays(ledger):
+    project, other = (Scope("project", "patients", name) for name in ("study", "other"))
+    notebook = notebook_scope("patients", "ann", "a.ipynb")
+    for scope in (project, other, notebook):
+        ledger.set_cap(scope, 50)
+    paid = ledger.reserve(question("q"), (EVERYONE, ANN, project), 10)
+    ledger.attach(paid, b"answer")
+    for scopes in ((EVERYONE, ANN, other), (EVERYONE, ANN, notebook), (EVERYONE, ANN)):
+        assert ledger.reserve(question("q"), scopes, 10) == StoredAnswer(paid.seq + 1, b"answer")
+    assert ledger.spent(other) == ledger.spent(notebook) == (0, 50)
+
+
+def test_a_renewal_is_counted_and_nothing_is_forgotten(ledger, engine):
+    spend(ledger, "a", units=60)
+    assert ledger.renewals("patients") == 0
+    head = ledger.renew("patients")
+    assert ledger.renew("patients").size == head.size + 1
+    assert (ledger.renewals("patients"), ledger.renewals("patient"), ledger.renewals("other")) == (2, 0, 0)
+    ledger.set_cap(EVERYONE, 200)
+    ledger.set_cap(ANN, 120)  # as policy says, once more
+    spend(ledger, "b", units=60)
+    assert ledger.spent(ANN) == (120, 120)
+    [own] = ledger.gauges((ANN,), "1e-6")
+    assert (own.renewed, own.remaining) == (2, "0")
+    assert verify(engine) == ledger.head()
+
+
+def test_a_ledger_from_before_a_renewal_is_noticed(ledger):
+    before = ledger.head()
+    after = ledger.renew("patients")
+    ledger.check_anchor(before)
+    with pytest.raises(IntegrityError):
+        ledger.check_anchor(Head(after.size + 1, "0" * 64))
