@@ -82,9 +82,20 @@ def test_keys_that_enough_people_share_are_told_in_their_own_order():
     assert under["city"].to_pylist() == ["arles", "zürich"]
 
 
+def test_the_order_of_keys_is_not_that_of_the_rows():
+    names = [f"{letter}{number}" for number in range(3) for letter in "zaÄmB"]
+    found = ask(BY_CITY, people(names * 40), EXACT)
+    assert found["city"].to_pylist() == sorted(names)
+
+
 def test_whatever_is_paid_a_key_of_few_people_is_never_told():
     told = ask(BY_CITY, people(["few"] * (LEAST - 1) + ["some"] * 200), EXACT)
     assert told["city"].to_pylist() == ["some"]
+    # Nor by luck, where noise would lift one key in six over the threshold.
+    rho, delta = charged_open(1.0, 1, 1)
+    lucky = Opened("city", "n", 1, math.ceil(rho * 10**9), delta, 1.0, 1)
+    assert release_open(np.full(1000, LEAST - 1), lucky) == {}
+    assert release_open(np.full(1000, LEAST), lucky)
 
 
 @pytest.mark.parametrize(
