@@ -8,6 +8,7 @@ columns eight are masked: three pseudonyms, a prefix, a year, tens, one redacted
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -15,8 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -51,8 +53,8 @@ MASKS = {
 
 def measure(rounds: int = ROUNDS) -> list[dict[str, object]]:
     """Return `main.masked_load` (a million rows), `main.masked_load_10k`, and `views.cached_load` of a kept view."""
-    large = asyncio.run(_measure(1_000_000, rounds, _serve))
-    small = asyncio.run(_measure(10_000, 3 * rounds, _serve))
+    large = asyncio.run(_measure(1_000_000, rounds, serve_made))
+    small = asyncio.run(_measure(10_000, 3 * rounds, serve_made))
     cached = asyncio.run(_measure(1_000_000, rounds, _serve_kept))
     return [
         time_figure("main.masked_load_10k", small, SMALL_LIMIT),
@@ -64,28 +66,47 @@ def measure(rounds: int = ROUNDS) -> list[dict[str, object]]:
 Serve = Callable[["WorkerPool", ViewPlan, "Kernel", Path], Awaitable[float]]
 
 
-async def _measure(rows: int, rounds: int, serve: Serve) -> list[tuple[float, float]]:
+class Ground(NamedTuple):
+    """Sealed and plain, workers and kernels."""
+
+    pool: WorkerPool
+    kernels: list[Kernel]
+    plans: list[ViewPlan]
+    folder: Path
+
+
+@contextlib.asynccontextmanager
+async def ground(rows: int, kernels: int = 1, workers: int = 1) -> AsyncIterator[Ground]:
+    """Lay out the same rows plain and sealed, with warm workers and kernels that have read nothing yet."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         table = people(rows)
         pq.write_table(table, folder / "plain.parquet", row_group_size=1 << 18)
         data = SealedData(folder)
         data.seal(table)
-        pool = WorkerPool(1)
+        names = table.column_names
+        del table
+        pool = WorkerPool(workers)
         await pool.start()
-        kernel = Kernel(folder / "plain.parquet")
+        started = [Kernel(folder / "plain.parquet") for _ in range(kernels)]
         try:
-            plan = _plan(data, table.column_names, kernel.public_key)
-            loop = asyncio.get_running_loop()
-
-            def load() -> float:
-                return asyncio.run_coroutine_threadsafe(serve(pool, plan, kernel, folder), loop).result()
-
-            return await asyncio.to_thread(pairs, lambda: kernel.ask({"do": "plain"}), load, rounds)
+            yield Ground(pool, started, [_plan(data, names, kernel.public_key) for kernel in started], folder)
         finally:
-            kernel.close()
+            for kernel in started:
+                kernel.close()
             await pool.close()
             data.close()
+
+
+async def _measure(rows: int, rounds: int, serve: Serve) -> list[tuple[float, float]]:
+    async with ground(rows) as laid:
+        [kernel], [plan] = laid.kernels, laid.plans
+        loop = asyncio.get_running_loop()
+
+        def load() -> float:
+            return asyncio.run_coroutine_threadsafe(serve(laid.pool, plan, kernel, laid.folder), loop).result()
+
+        return await asyncio.to_thread(pairs, lambda: kernel.ask({"do": "plain"}), load, rounds)
 
 
 def _plan(data: SealedData, names: list[str], recipient: bytes) -> ViewPlan:
@@ -110,7 +131,7 @@ def _plan(data: SealedData, names: list[str], recipient: bytes) -> ViewPlan:
     )
 
 
-async def _serve(pool: WorkerPool, plan: ViewPlan, kernel: Kernel, _: Path) -> float:
+async def serve_made(pool: WorkerPool, plan: ViewPlan, kernel: Kernel, _: Path) -> float:
     kernel.start({"do": "load"})
     await asyncio.to_thread(kernel.answer)  # the request has arrived
     return await _hand(await pool.open(plan), plan, kernel)
@@ -143,7 +164,7 @@ class Kernel:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock = ours
         command = [sys.executable, "-m", "benchmarks.masked_load", str(theirs.fileno()), str(plain)]
-        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         theirs.close()
         self.public_key = bytes.fromhex(self.answer())
 
@@ -163,7 +184,7 @@ class Kernel:
     def close(self) -> None:
         """End the process."""
         self._sock.close()
-        self._process.wait()
+        self.process.wait()
 
 
 def act_as_kernel(fd: int, plain: str) -> None:

@@ -48,13 +48,25 @@ def _column(array: pa.Array, shown: pa.DataType) -> pa.Array:
         return pc.run_end_decode(runs)
     if pa.types.is_uint64(array.type) and pa.types.is_large_string(shown):
         return _tokens(array)
-    return array.cast(shown)
+    return _own(array.cast(shown)) if pa.types.is_large_string(shown) else array.cast(shown)
+
+
+def _own(array: pa.Array) -> pa.Array:
+    """Return the text in buffers of its own: frames keep text as it is, and it would hold the whole batch with it."""
+    validity, offsets, data = array.buffers()
+    return pa.Array.from_buffers(
+        array.type, len(array), [_copied(validity), offsets, _copied(data)], array.null_count, array.offset
+    )
+
+
+def _copied(buffer: pa.Buffer | None) -> pa.Buffer | None:
+    return None if buffer is None else pa.py_buffer(np.array(np.frombuffer(buffer, np.uint8)))
 
 
 def _tokens(array: pa.Array) -> pa.Array:
     pairs = pa.Array.from_buffers(pa.uint16(), 4 * len(array), [None, array.buffers()[1]], offset=4 * array.offset)
     text = pc.take(CHARACTERS, pairs, boundscheck=False).buffers()[1]  # every pair has its row
-    validity = array.buffers()[0] if array.null_count else None
+    validity = _copied(array.buffers()[0]) if array.null_count else None
     return pa.Array.from_buffers(pa.large_string(), len(array), [validity, _offsets(len(array)), text])
 
 

@@ -202,6 +202,11 @@ class WorkerPool:
         """How many workers there are, and how many of them wait for a job."""
         return len(self._alive), self._idle.qsize()
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of the workers."""
+        return tuple(process.process.pid for process in self._alive)
+
     async def start(self) -> None:
         """Start all workers; return when they are warm."""
         await asyncio.gather(*(self._add_at_last() for _ in range(self._size)))
