@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from jupyter_secure.broker.dp_terms import Purse, purse_of
 from jupyter_secure.broker.keeping import renew_budget
 from jupyter_secure.broker.ledger.accountant import epsilon_of
 from jupyter_secure.broker.ledger.ledger import Ledger, Scope
@@ -41,7 +42,7 @@ def run_list(args: argparse.Namespace) -> int:
         ledger = Ledger(vault.engine)
         declared = Policies(vault).current()[1].datasets
         found = [
-            _row(ledger, name, declared[name].budget.delta)
+            _row(ledger, name, purse_of(declared[name]))
             for name in vault.catalog.names()
             if name in declared and declared[name].budget is not None
         ]
@@ -55,13 +56,13 @@ def run_list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(ledger: Ledger, name: str, delta: str) -> dict[str, Any]:
+def _row(ledger: Ledger, name: str, purse: Purse) -> dict[str, Any]:
     spent, cap = ledger.spent(Scope("dataset", name))
     return {
         "dataset": name,
-        "spent": epsilon_of(spent, delta),
-        "cap": epsilon_of(cap, delta),
-        "delta": delta,
+        "spent": epsilon_of(spent, purse.delta),
+        "cap": epsilon_of(cap, purse.delta),
+        "delta": purse.stated,
         "renewals": ledger.renewals(name),
     }
 

@@ -1,8 +1,10 @@
 """Keys that nobody listed: what one person can change of such a release, counted, measured, and on every table."""
 
 import asyncio
+import io
 import json
 import math
+import sys
 from collections import Counter
 from fractions import Fraction
 
@@ -24,12 +26,14 @@ from jupyter_secure.broker.views.dp.normalise import bound_contributions, normal
 from jupyter_secure.broker.views.dp.opened import LEAST, MOST_RHO, Opened, calibrated, charged_open, release_open
 from jupyter_secure.broker.views.dp.sensitivity import PersonsPart
 from jupyter_secure.broker.views.question import DpQuestion
+from jupyter_secure.cli import main as command
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain, OpenDomain
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, PolicyError
 from jupyter_secure.protocol.messages import Load, Query
 from jupyter_secure.protocol.queryread import read_question
 from jupyter_secure.protocol.view import Rung
+from jupyter_secure.testing.sealed_data import PASSPHRASE
 from jupyter_secure.testing.world import World
 
 KEY = bytes(32)
@@ -173,7 +177,7 @@ view = "dp"
 """
 
 
-def test_the_whole_broker_tells_open_keys_and_states_the_whole_delta(tmp_path):
+def test_the_whole_broker_tells_open_keys_and_states_the_whole_delta(tmp_path, monkeypatch, capsys):
     async def asked(world):
         async with world.desk() as front:
             kernel = await front.kernel("ann")
@@ -190,11 +194,16 @@ def test_the_whole_broker_tells_open_keys_and_states_the_whole_delta(tmp_path):
         world.apply(POLICY)
         handle, price, ((first, told), (again, _)) = asyncio.run(asked(world))
         world.verify()
+        monkeypatch.setattr(command, "SUBCOMMANDS", ("budget",))
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSPHRASE}\n"))
+        assert command.main(["budget", "list", "--vault", str(world.path), "--password-stdin", "--json"]) == 0
     assert [(column.kind, column.keys) for column in handle.columns] == [("open", ()), ("category", ("F", "M"))]
     assert {gauge.delta for gauge in (*handle.gauges, *first.gauges)} == {"1e-6"}
     assert 20 < price.errors["persons that a key needs to be told"] < 100
     assert told["city"].to_pylist() == ["oslo", "rome"]
     assert (first.cost, again.cost, again.repeated) == ("1", "0", True)
+    listed = json.loads(capsys.readouterr().out)
+    assert [(row["spent"], row["cap"], row["delta"]) for row in listed] == [("1", "3", "1e-6")]
     # Half of delta converts, so an epsilon buys less rho than it would with the whole of it.
     assert units_of("1", DELTA) < units_of("1", "1e-6")
 
