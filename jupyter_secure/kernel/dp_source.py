@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Query
+from jupyter_secure.protocol.query import NEEDED
 
 from .dp_date import EPOCH
 from .step_up import asked
@@ -98,7 +99,8 @@ class DpSource:
             raise InvalidRequestError("`margin` is a number above 0, in the unit of what is asked.")
         epsilon, best = float(self.handle.default_epsilon), None
         for _ in range(GUESSES):
-            widest = float(self.ask(question, _offer(epsilon), preview=True)["margin"].max())
+            price = self.ask(question, _offer(epsilon), preview=True)
+            widest = float(price["margin"][~price["asked"].str.endswith(NEEDED)].max())
             if widest <= margin:
                 best = epsilon if best is None else min(best, epsilon)
                 if widest >= margin * NEAR or widest == 0:

@@ -19,6 +19,7 @@ from .noun import ColumnName, DatasetName, Noun
 
 MAX_DEPTH = 12
 MAX_NODES = 200
+NEEDED = "that a key needs to be told"  # in a preview, of the people of an open key
 MAX_KEYS = 100_000  # of one category
 MAX_GROUPS = MAX_KEYS + 1  # with the group of missing and unknown values
 LIMIT = 2**53  # every number lies strictly between -LIMIT and LIMIT: exact as a float and as an integer

@@ -11,6 +11,7 @@ from jupyter_secure.kernel.dp import DpFrame
 from jupyter_secure.kernel.dp_source import BudgetWarning
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Answer, DpColumn, Gauge, Handle
+from jupyter_secure.protocol.query import NEEDED
 from jupyter_secure.protocol.queryread import read_question
 
 GAUGE = Gauge(dataset="patients", scope="person", cap="3", spent="1", remaining="2", delta="0.000001")
@@ -235,6 +236,20 @@ def test_the_most_frequent_keys_are_cut_from_what_was_released(recorder, monkeyp
     assert p.sex.value_counts(2, dry_run=True).asked.tolist() == ["count"]
     p.drug.value_counts()
     assert sent(recorder)["group_by"] == [{"col": "drug"}]
+
+
+def test_a_price_by_margin_does_not_take_a_threshold_for_one(recorder, monkeypatch):
+    def priced(message, progress=None):
+        recorder.sent.append(message)
+        margin = 9.0 / float(message.epsilon or 0.1)
+        errors = {"persons": margin, f"persons {NEEDED}": 4 * margin + 10}
+        return Answer(
+            dataset="patients", version=1, cost="0.1", errors=errors, repeated=False, gauges=(GAUGE,)
+        ), None if message.preview else 3
+
+    monkeypatch.setattr(recorder, "request", priced)
+    DpFrame(HANDLE, recorder).within(30).groupby("drug").persons()
+    assert float(recorder.sent[-1].epsilon) == pytest.approx(0.3, rel=0.1)
 
 
 def test_a_description_is_one_question(p, recorder):

@@ -23,7 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
-from jupyter_secure.protocol.query import Persons, Question
+from jupyter_secure.protocol.query import NEEDED, Persons, Question
 
 from .aggregate import aggregate
 from .domain import Facts, OpenFacts
@@ -145,7 +145,7 @@ def forecast_open(opened: Opened) -> dict[str, float]:
     likely = opened.threshold + LEAST
     return {
         opened.name: float(Noise(None, opened.scale).margin()),
-        f"{opened.name} that a key needs to be told": float(likely),
+        f"{opened.name} {NEEDED}": float(likely),
     }
 
 
