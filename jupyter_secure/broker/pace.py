@@ -1,7 +1,7 @@
 """When an answer may leave: on a fixed grid of times after it was asked for, so that how long it took tells little.
 
 A filter that matches thousands of rows takes longer than one that matches none, and failing takes its own time. The
-grid doubles (20, 40, 80 ms ...), so that differences of a few milliseconds rarely reach the next mark, and a large
+grid doubles (24, 48, 96 ms ...), so that differences of a few milliseconds rarely reach the next mark, and a large
 answer has a coarse grid. Promise: nothing leaves between two marks, whether it is an answer or a failure.
 """
 
@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-FIRST_MARK = 0.020  # seconds
+FIRST_MARK = 0.024  # seconds; most small questions are done by then
 
 
 class Pace:

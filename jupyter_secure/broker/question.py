@@ -4,7 +4,8 @@
  (1) to (3) as for a load, on the rung `dp`; then the question is bound to the policy's public facts, so what cannot be
      asked is refused without looking at data
  (3a) reserve the cost in the ledger, durably; the identical question is answered from the record, for free
- (3b) anchor the ledger's new head in the audit log: a ledger restored from a backup is then noticed
+ (3b) anchor the ledger's new head in the audit log: a ledger restored from a backup is then noticed; while (4) and (5)
+     go on, and durable before anything leaves
  (4) unwrap the keys of only the columns that the question looks at
  (5) a worker computes exact sums and adds the noise
  (5a) keep the answer in the ledger, so that the same question never gets a second draw
@@ -16,6 +17,7 @@ Nothing is refunded when a step after (3a) fails: a refund would itself be an an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -28,7 +30,7 @@ from jupyter_secure.broker.dp_terms import Purse, domain_of, purse_of
 from jupyter_secure.broker.gate import Deliver, Gate, to_the_end
 from jupyter_secure.broker.ledger.accountant import MAX_EPSILON, epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
-from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, notebook_scope
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, StoredAnswer, notebook_scope
 from jupyter_secure.broker.pace import Pace
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, outcome
@@ -93,13 +95,17 @@ class Questions:
             if wish.preview:
                 await deliver(await self._preview(caller, ruling, priced), None)
             else:
-                try:
-                    async with self._gate.turns[caller.principal.name]:
-                        result, cost = await self._answer(caller, ruling, priced)
-                finally:
-                    await pace.mark()  # (5b)
-                await self._gate.require_still(caller, load, ruling)
-                await self._hand_over(caller, ruling, priced, result, cost, deliver)
+                with contextlib.ExitStack() as held:
+                    try:
+                        async with self._gate.turns[caller.principal.name]:
+                            result, cost, gauges = await self._answer(caller, ruling, priced)
+                        # (6) Sealed before the mark, so that after it little is left to do.
+                        answer, fd = await asyncio.to_thread(self._sealed, caller, ruling, result, cost, gauges)
+                        held.callback(os.close, fd)
+                    finally:
+                        await pace.mark()  # (5b)
+                    await self._gate.require_still(caller, load, ruling)
+                    await deliver(answer, fd)
         except BaseException as error:
             await to_the_end(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
             raise
@@ -152,28 +158,35 @@ class Questions:
         scope = notebook_scope(dataset, caller.principal.name, caller.grant.notebook)
         await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, purse_of(terms).delta))
 
-    async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str]:
-        """Return the result and what it cost; an empty cost means that it was known."""
-        await self._set_caps(caller, ruling.view, priced.budget)
-        domain = await asyncio.to_thread(priced.domain.digest)  # of 100,000 keys it takes a while
-        digest = question_digest(priced.question, version=ruling.version.digest, domain=domain, units=priced.units)
+    async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str, tuple[Gauge, ...]]:
+        """Return the result, what it cost (empty if it was known), and what is left."""
         # (3a) Durable before anything is computed.
-        scopes = await asyncio.to_thread(self._paying, caller, ruling.view, priced.budget)
-        reserved = await asyncio.to_thread(self._ledger.reserve, digest, scopes, priced.units)
+        reserved = await asyncio.to_thread(self._reserve, caller, ruling, priced)
         if not isinstance(reserved, Reservation):
-            return msgspec.msgpack.decode(reserved.answer, type=DpResult), ""
-        # (3b) From now on an older ledger does not fit the log.
-        await self._anchor()
-        # (4) Keys for the worker, then (5) its exact sums with noise.
-        job = await asyncio.to_thread(self._job, ruling, priced)
+            gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
+            return msgspec.msgpack.decode(reserved.answer, type=DpResult), "", gauges
+        # (3b) Beside (4) and (5), since nothing leaves before both are done: an older ledger then does not fit the log.
+        anchoring = asyncio.ensure_future(self._anchor())
+        gauging = asyncio.ensure_future(asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget))
         try:
+            # (4) Keys for the worker, then (5) its exact sums with noise.
+            job = await asyncio.to_thread(self._job, ruling, priced)
             finished = await self._gate.pool.run(job)
         except SecureError as error:
             # One sentence for every failure after the charge: which one it was would be an answer without noise.
             raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
+        finally:
+            gauges, _ = await asyncio.gather(gauging, anchoring)
         # (5a) One draw for one question, for ever.
         await asyncio.to_thread(self._ledger.attach, reserved, finished.result)
-        return msgspec.msgpack.decode(finished.result, type=DpResult), epsilon_of(priced.units, priced.budget.delta)
+        cost = epsilon_of(priced.units, priced.budget.delta)
+        return msgspec.msgpack.decode(finished.result, type=DpResult), cost, gauges
+
+    def _reserve(self, caller: Caller, ruling: Ruling, priced: Priced) -> Reservation | StoredAnswer:
+        self._write_caps(caller, ruling.view, priced.budget)
+        domain = priced.domain.digest()  # of 100,000 keys it takes a while
+        digest = question_digest(priced.question, version=ruling.version.digest, domain=domain, units=priced.units)
+        return self._ledger.reserve(digest, self._paying(caller, ruling.view, priced.budget), priced.units)
 
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
         asked = priced.question
@@ -191,49 +204,23 @@ class Questions:
             ),
         )
 
-    async def _hand_over(
-        self, caller: Caller, ruling: Ruling, priced: Priced, result: DpResult, cost: str, deliver: Deliver
-    ) -> None:
+    def _sealed(
+        self, caller: Caller, ruling: Ruling, result: DpResult, cost: str, gauges: tuple[Gauge, ...]
+    ) -> tuple[Answer, int]:
+        """Return the message and the descriptor of an answer, which is the caller's to close."""
         assert caller.grant is not None
         info = sealing.bind(caller.grant.id, ruling.request, ruling.digest)
+        answer = _message(ruling, result.errors, cost or "0", gauges, repeated=not cost)
         table = pa.ipc.open_stream(result.stream).read_all()
         fd, seal, _, _ = seal_table(table, caller.public_key, info.encode())
-        try:
-            answer = await asyncio.to_thread(
-                self._message, caller, ruling, priced, result.errors, cost or "0", repeated=not cost
-            )
-            await deliver(replace(answer, rows=result.rows, seal=seal, info=info), fd)
-        finally:
-            os.close(fd)
+        return replace(answer, rows=result.rows, seal=seal, info=info), fd
 
     async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
         bound = bind_asked(priced.question, facts(priced.domain), priced.units)
         await self._set_caps(caller, ruling.view, priced.budget)
         cost = epsilon_of(priced.units, priced.budget.delta)
-        return await asyncio.to_thread(
-            self._message, caller, ruling, priced, forecast_asked(bound), cost, repeated=False
-        )
-
-    def _message(
-        self,
-        caller: Caller,
-        ruling: Ruling,
-        priced: Priced,
-        errors: dict[str, float],
-        cost: str,
-        *,
-        repeated: bool,
-    ) -> Answer:
-        view = ruling.view
-        return Answer(
-            dataset=view.dataset,
-            version=view.version,
-            cost=cost,
-            errors=errors,
-            repeated=repeated,
-            gauges=self._gauges(caller, view, priced.budget),
-            seq=ruling.seq,
-        )
+        gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
+        return _message(ruling, forecast_asked(bound), cost, gauges, repeated=False)
 
     def _price(self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None) -> Priced:
         # The domain names every column the person may ask about, not just these, so that the worker's normalised
@@ -260,13 +247,19 @@ class Questions:
         return domain_of(view, version, terms, policy.terms.timezone), purse_of(terms)
 
     async def _set_caps(self, caller: Caller, view: ViewSpec, budget: Purse) -> None:
-        times = 1 + await asyncio.to_thread(self._ledger.renewals, view.dataset)
-        for scope in self._scopes(caller, view):
-            epsilon = {"dataset": budget.epsilon, "person": budget.person, "project": budget.project}.get(scope.kind)
-            if epsilon:
-                units = units_of(epsilon, budget.delta) * times
-                most = units_of(str(MAX_EPSILON), budget.delta)  # what delta pays for is bounded by it too
-                await asyncio.to_thread(self._ledger.set_cap, scope, min(units, most))
+        await asyncio.to_thread(self._write_caps, caller, view, budget)
+
+    def _write_caps(self, caller: Caller, view: ViewSpec, budget: Purse) -> None:
+        times = 1 + self._ledger.renewals(view.dataset)
+        most = units_of(str(MAX_EPSILON), budget.delta)  # what delta pays for is bounded by it too
+        said = {"dataset": budget.epsilon, "person": budget.person, "project": budget.project}
+        self._ledger.set_caps(
+            {
+                scope: min(units_of(epsilon, budget.delta) * times, most)
+                for scope in self._scopes(caller, view)
+                if (epsilon := said.get(scope.kind))
+            }
+        )
 
     @staticmethod
     def _scopes(caller: Caller, view: ViewSpec) -> tuple[Scope, ...]:
@@ -304,3 +297,18 @@ class Questions:
         if heads:
             self._ledger.check_anchor(max(heads, key=lambda head: head.size))
         self._anchor_holds = True
+
+
+def _message(
+    ruling: Ruling, errors: dict[str, float], cost: str, gauges: tuple[Gauge, ...], *, repeated: bool
+) -> Answer:
+    view = ruling.view
+    return Answer(
+        dataset=view.dataset,
+        version=view.version,
+        cost=cost,
+        errors=errors,
+        repeated=repeated,
+        gauges=gauges,
+        seq=ruling.seq,
+    )

@@ -14,10 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from jupyter_secure.broker.store.database import Family, transaction
 from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
@@ -93,14 +94,23 @@ class Ledger:
 
         Costs one read when nothing changes. Every change is an entry of the chain.
         """
-        if not 0 <= units <= MAX_UNITS:
+        self.set_caps({scope: units})
+
+    def set_caps(self, wanted: Mapping[Scope, int]) -> None:
+        """Make or change several budgets, as `set_cap` does; one read when nothing changes."""
+        if not all(0 <= units <= MAX_UNITS for units in wanted.values()):
             raise BudgetError("A privacy budget is out of range. Ask a data steward to correct the policy.")
         with self._engine.connect() as connection:
-            row = _find(connection, scope)
-        if row is not None and row.cap == max(units, row.spent):
-            return
-        with transaction(self._engine, Family.LEDGER) as connection:
-            self._write_cap(connection, scope, units)
+            rows = _rows(connection, tuple(wanted))
+        stale = {
+            scope: units
+            for scope, units in wanted.items()
+            if scope not in rows or rows[scope].cap != max(units, rows[scope].spent)
+        }
+        if stale:
+            with transaction(self._engine, Family.LEDGER) as connection:
+                for scope, units in sorted(stale.items()):
+                    self._write_cap(connection, scope, units)
 
     def reserve(self, question: str, scopes: tuple[Scope, ...], units: int) -> Reservation | StoredAnswer:
         """Spend `units` from every scope, durably, or return the answer that was paid for before.
@@ -179,24 +189,25 @@ class Ledger:
 
         `remaining` is the largest epsilon that one more question could cost; epsilons do not add up, rho does.
         """
-        out = []
         with self._engine.connect() as connection:
-            for scope in scopes:
-                row = _find(connection, scope)
-                if row is None or scope.kind == "renewal":
-                    continue
-                own = scope.kind in ("person", "notebook")
-                out.append(
-                    Gauge(
-                        dataset=scope.dataset,
-                        scope=scope.kind,
-                        renewed=_renewals(connection, scope.dataset),
-                        cap=epsilon_of(row.cap, delta),
-                        spent=epsilon_of(row.spent, delta) if own else None,
-                        remaining=epsilon_of(row.cap - row.spent, delta, up=False) if own else None,
-                        delta=delta,
-                    )
+            rows = _rows(connection, scopes)
+            renewed = {dataset: _renewals(connection, dataset) for dataset in {scope.dataset for scope in rows}}
+        out = []
+        for scope, row in rows.items():
+            if scope.kind == "renewal":
+                continue
+            own = scope.kind in ("person", "notebook")
+            out.append(
+                Gauge(
+                    dataset=scope.dataset,
+                    scope=scope.kind,
+                    cap=epsilon_of(row.cap, delta),
+                    spent=epsilon_of(row.spent, delta) if own else None,
+                    remaining=epsilon_of(row.cap - row.spent, delta, up=False) if own else None,
+                    delta=delta,
+                    renewed=renewed[scope.dataset],
                 )
+            )
         return tuple(out)
 
     def head(self) -> Head:
@@ -236,6 +247,15 @@ class Ledger:
         head = _head(connection).followed_by(text)
         connection.execute(insert(LEDGER_ENTRIES).values(seq=head.size, body=text, hash=head.hash))
         return head
+
+
+def _rows(connection: Connection, scopes: tuple[Scope, ...]) -> dict[Scope, Any]:
+    """Return the rows of those budgets that there are, in the order asked for."""
+    table = LEDGER_CAPS.c
+    which = or_(*(and_(table.kind == scope.kind, table.subject == scope.subject) for scope in scopes))
+    query = select(table.kind, table.subject, table.id, table.cap, table.spent).where(which)
+    found = {(row.kind, row.subject): row for row in connection.execute(query)} if scopes else {}
+    return {scope: found[scope.kind, scope.subject] for scope in scopes if (scope.kind, scope.subject) in found}
 
 
 def _find(connection: Connection, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a row of the table

@@ -7,7 +7,7 @@ from jupyter_secure.broker.pace import FIRST_MARK, Pace, next_mark
 
 @pytest.mark.parametrize(
     ("elapsed", "mark"),
-    [(0, 0.02), (0.001, 0.02), (0.02, 0.02), (0.0201, 0.04), (0.05, 0.08), (0.081, 0.16), (5, 5.12)],
+    [(0, 0.024), (0.001, 0.024), (0.024, 0.024), (0.0241, 0.048), (0.05, 0.096), (0.097, 0.192), (5, 6.144)],
 )
 def test_the_next_mark(elapsed, mark):
     assert next_mark(elapsed) == pytest.approx(mark)
