@@ -12,7 +12,17 @@ import json
 import pathlib
 import sys
 
-BENCHMARKS = ("sealed_read", "masked_load", "views", "first_load", "dp_count", "dp_notebook", "dp_grouped", "kernel_start", "guard")
+BENCHMARKS = (
+    "sealed_read",
+    "masked_load",
+    "views",
+    "first_load",
+    "dp_count",
+    "dp_notebook",
+    "dp_grouped",
+    "kernel_start",
+    "guard",
+)
 HUB = ("hub_load", "hub_revoke", "hub_masked_load")  # each takes a minute and more, and needs PostgreSQL's programs
 ROOT = pathlib.Path(__file__).parents[1]
 
