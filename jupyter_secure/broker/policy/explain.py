@@ -1,20 +1,16 @@
-"""A decision in words, at two levels.
-
-*Person*: the reasons of each column and what the person can do, from rules that address them only. *Officer*: every
-rule that names the dataset, whether it addresses the person, which conditions fail, which columns it speaks of.
+"""A decision in the words of an officer: every rule that names the dataset, whether it addresses the person, which of
+its conditions fail, which columns it speaks of. What the person himself is told stands in the decision.
 """
 
 from __future__ import annotations
 
-from jupyter_secure.protocol.decision import ColumnReason, Decision
-from jupyter_secure.protocol.messages import WhyReply
+from jupyter_secure.protocol.decision import Decision
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.view import Rung
 
 from .ask import Ask
 from .conditions import failures
 from .decide import decide
-from .disclosure import asked_of
 from .policy import Policy
 
 
@@ -43,21 +39,6 @@ class Trace(Noun):
 
     decision: Decision
     rules: tuple[RuleTrace, ...]
-
-
-def person(decision: Decision, dataset: str, column: str | None = None) -> WhyReply:
-    """Return what the person may read about a decision, of one column or all."""
-    reasons: tuple[ColumnReason, ...] = decision.reasons
-    if column is not None:
-        reasons = tuple(reason for reason in reasons if reason.column == column)
-    return WhyReply(
-        dataset=dataset,
-        rung=Rung.DENY if decision.view is None else decision.view.rung,
-        reasons=reasons,
-        near_misses=decision.near_misses,
-        policy=decision.policy,
-        check=asked_of(decision.view.disclosure) if decision.view else "",
-    )
 
 
 def officer(policy: Policy, ask: Ask) -> Trace:
