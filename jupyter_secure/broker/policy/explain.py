@@ -1,7 +1,7 @@
 """A decision in the words of an officer.
 
-Every rule that names the dataset, whether it addresses the person, which of its conditions fail, which columns it speaks
-of. What the person himself is told stands in the decision.
+Every rule that names the dataset, whether it addresses the person, which of its conditions fail, which columns it
+speaks of. What the person himself is told stands in the decision.
 """
 
 from __future__ import annotations
