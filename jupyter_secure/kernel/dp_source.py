@@ -42,6 +42,7 @@ WHOSE = {
 LOW = (0.25, 0.1)  # shares of a budget that are worth a word when no more is left
 
 
+COUNTS = ("count", "persons", "histogram")
 GUESSES, NEAR, MOST = 8, 0.97, 50.0
 
 
@@ -75,7 +76,7 @@ class DpSource:
         self._warned: set[float] = set()
 
     def ask(self, question: dict[str, Any] | str, epsilon: Any, *, preview: bool) -> Any:
-        """Return the answer, or for a preview its price and the margins to expect."""
+        """Return the answer, or for a preview its price, the margins to expect and how small a group drowns in them."""
         text = question if isinstance(question, str) else json.dumps(question, allow_nan=False)
         message = Query(question=text, epsilon=decimal_text(epsilon), purpose=self.handle.purpose, preview=preview)
         reply, fd = asked(self._client, message)
@@ -83,7 +84,7 @@ class DpSource:
             raise InvalidRequestError("The broker did not answer the question. Run the cell again.")
         self.gauges = reply.gauges or self.gauges
         self._warn()
-        frame = _forecast(reply) if fd is None else self._client.open(reply, fd).to_pandas()
+        frame = _forecast(reply, json.loads(text)) if fd is None else self._client.open(reply, fd).to_pandas()
         frame.attrs.update(dataset=reply.dataset, version=reply.version, epsilon=reply.cost, repeated=reply.repeated)
         return frame
 
@@ -208,10 +209,17 @@ def decimal_text(epsilon: Any) -> str | None:
     return text
 
 
-def _forecast(reply: Answer) -> Any:
+def _forecast(reply: Answer, question: dict[str, Any]) -> Any:
     import pandas as pd
 
-    return pd.DataFrame({"asked": list(reply.errors), "margin": list(reply.errors.values()), "epsilon": reply.cost})
+    frame = pd.DataFrame({"asked": list(reply.errors), "margin": list(reply.errors.values()), "epsilon": reply.cost})
+    counted = [aggregate.get("op") in COUNTS for aggregate in question.get("aggs", [])]
+    grouped = bool(question.get("group_by")) or any(it.get("op") == "histogram" for it in question.get("aggs", []))
+    if grouped and any(counted):
+        # Of a group that is smaller than the margin nobody can say that it is there at all.
+        margins = frame["margin"].where(pd.Series(counted).reindex(frame.index, fill_value=False))
+        frame["drowns_below"] = margins.map(math.ceil, na_action="ignore")
+    return frame
 
 
 def _range(column: Any) -> str:

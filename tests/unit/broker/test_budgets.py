@@ -214,3 +214,23 @@ def test_a_question_is_priced_by_the_margin_that_is_wanted(tmp_path):
     assert 20 * 0.9 < plan["margin"].max() <= 20
     assert float(answer.attrs["epsilon"]) == pytest.approx(float(plan["epsilon"][0]), rel=0.01)
     assert abs(answer["count"][0] - 500) < 80
+
+
+def test_a_preview_says_how_small_a_group_drowns(tmp_path):
+    world = World(tmp_path)
+    fill(world)
+    world.apply(POLICY % "")
+    client = DeskClient(world, "ann")
+    try:
+        frame = client.handle("visits").preview()
+        grouped = frame.groupby("cost", width=10).count(epsilon="0.1")
+        finer = frame.groupby("cost", width=10).count(epsilon="1")
+        means = frame.groupby("cost", width=10).cost.mean(epsilon="0.1")
+        whole = frame.count(epsilon="0.1")
+    finally:
+        client.close()
+    [least], [finest] = grouped["drowns_below"], finer["drowns_below"]
+    assert grouped["margin"][0] <= least < grouped["margin"][0] + 1
+    assert finest < least
+    assert "drowns_below" not in means
+    assert "drowns_below" not in whole
