@@ -186,8 +186,7 @@ export function why(value: unknown): t.Why {
       condition: text(miss.condition),
       advice: text(miss.advice)
     })),
-    policy: text(from.policy),
-    check: text(from.check)
+    policy: text(from.policy)
   };
 }
 

@@ -177,7 +177,6 @@ export interface Why {
   reasons: ColumnReason[];
   near_misses: NearMiss[];
   policy: string;
-  check: string;
 }
 
 export interface Passkey {

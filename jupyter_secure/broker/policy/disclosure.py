@@ -132,8 +132,8 @@ def asked_of(disclosure: Disclosure | UnsetType) -> str:
         sensitive = ", ".join(view.name for view in disclosure.sensitive) or "no column"
         asks.append(f"each combination of {names} has at least {disclosure.l} different values of {sensitive}")
     if disclosure.unique is not None:
-        asks.append(f"at most {disclosure.unique:.2%} of the rows are alone in {names}")
+        asks.append(f"at most {100 * disclosure.unique:g} % of the rows are alone in {names}")
     steps = len(disclosure.steps) - 1
     coarser = f" it is made coarser, up to {steps} steps," if steps else ""
-    rows = f" up to {disclosure.suppress:.2%} of the rows are left out," if disclosure.suppress else ""
+    rows = f" up to {100 * disclosure.suppress:g} % of the rows are left out," if disclosure.suppress else ""
     return f"Checked before it crosses: {'; '.join(asks)}. Where it does not fit,{coarser}{rows} or it is refused."

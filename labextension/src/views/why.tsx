@@ -111,7 +111,6 @@ export function WhyColumn({ column, ask }: WhyProps): JSX.Element {
   return (
     <>
       {reason ? <Reason column={column} reason={reason} /> : <Hint>The broker gave no reason for this column.</Hint>}
-      {answer.check && <Hint>{answer.check}</Hint>}
       {answer.near_misses.length > 0 && <NearMisses dataset={answer.dataset} misses={answer.near_misses} />}
     </>
   );
