@@ -94,11 +94,11 @@ class ViewCache:
             LOG.info("a view was not kept (%s)", type(error).__name__)
 
     async def _keep(self, ruling: Ruling, plan: ViewPlan) -> None:
-        path, generation = self._place(ruling)
+        path, generation = await asyncio.to_thread(self._place, ruling)
+        key = await asyncio.to_thread(self._vault.keychain.view_key, ruling.version.name, generation, path.name)
         with _scratch(path.parent) as (fd, scratch):
-            key = self._vault.keychain.view_key(ruling.version.name, generation, path.name)
             await self._pool.write(KeepJob(plan=plan, key=key, name=path.name), fd)
-            if self._place(ruling) == (path, generation):  # the key was not changed meanwhile
+            if await asyncio.to_thread(self._place, ruling) == (path, generation):  # the key is still the same
                 scratch.replace(path)
         await asyncio.to_thread(self._make_room)
 

@@ -22,6 +22,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -73,11 +74,11 @@ class Gate:
     pool: WorkerPool
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     served: Served = field(default_factory=Served)
-    cache: ViewCache = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Open the kept views."""
-        object.__setattr__(self, "cache", ViewCache(self.vault, self.pool))
+    @cached_property
+    def cache(self) -> ViewCache:
+        """The views that are kept for the next time."""
+        return ViewCache(self.vault, self.pool)
 
     @property
     def challenges(self) -> Challenges:
