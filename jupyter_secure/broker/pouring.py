@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 
@@ -27,16 +28,22 @@ class KeptStream:
 
     def __init__(self, kept: Kept, recipient: bytes, info: bytes) -> None:
         described = kept.described
-        wrapped = wrap(described.content_key, recipient, info)
+        try:
+            wrapped = wrap(described.content_key, recipient, info)
+            self.fd, writing = os.pipe2(os.O_CLOEXEC)
+        except BaseException:
+            os.close(kept.fd)
+            raise
         self.seal = base64.b64encode(wrapped).decode()
         self.checked = described.checked
         digest = hashlib.sha256(wrapped + described.tags).hexdigest()
         self._finished = Finished(rows=described.rows, size=described.size, digest=digest)
-        self.fd, writing = os.pipe2(os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # more than this user may have: the default size works too
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
         os.set_blocking(writing, False)
         self._task = asyncio.ensure_future(_pour(kept, writing))
+        for fd in (writing, kept.fd):  # also if the task never began
+            self._task.add_done_callback(functools.partial(_close, fd))
 
     def handed_over(self) -> None:
         """Close our copy of the descriptor: from now on a kernel that goes away ends the pouring."""
@@ -64,6 +71,10 @@ class KeptStream:
         self.handed_over()
 
 
+def _close(fd: int, _: object) -> None:
+    os.close(fd)
+
+
 async def _pour(kept: Kept, writing: int) -> None:
     try:
         done = 0
@@ -75,9 +86,6 @@ async def _pour(kept: Kept, writing: int) -> None:
                     await _writable(writing)
     except (BrokenPipeError, TimeoutError):
         raise CancelledError(detail="the kernel takes no more of the view") from None
-    finally:
-        os.close(writing)
-        os.close(kept.fd)
 
 
 async def _writable(fd: int) -> None:

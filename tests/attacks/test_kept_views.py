@@ -6,17 +6,21 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from jupyter_secure.broker import cache
+from jupyter_secure.broker.cache import Kept
 from jupyter_secure.broker.deletion import delete_person
 from jupyter_secure.broker.keeping import rotate_keys, shred
+from jupyter_secure.broker.pouring import KeptStream
+from jupyter_secure.broker.views.kept import Description
 from jupyter_secure.cli import main as command
 from jupyter_secure.protocol.dataset import Tag
-from jupyter_secure.protocol.errors import RefusedError
+from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 from jupyter_secure.protocol.messages import Load
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.protocol.view import Rung
@@ -65,6 +69,10 @@ def world(tmp_path, monkeypatch):
         world.apply(POLICY % "")
         yield world
         world.verify()
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def load(front, name="eng", **wish):
@@ -219,6 +227,27 @@ async def test_one_kept_view_in_the_place_of_another_opens_for_nobody(world, mad
         right = (await load(front, purpose="other"))["person"][0]
         assert right != (await load(front, purpose="study"))["person"][0]
     assert len(made) == 3
+
+
+@pytest.mark.parametrize("how", ["at once", "under way", "no key"])
+async def test_nothing_stays_open_when_a_kept_view_is_not_taken(world, how):
+    async with world.desk() as front:
+        await load(front)
+        [path] = await kept(world)
+        before = descriptors()
+        fd = os.open(path, os.O_RDONLY)
+        key = b"no key" if how == "no key" else bytes(range(1, 33))
+        described = Description(content_key=bytes(32), mac_key=bytes(32), mac=b"", rows=1, size=1, tags=b"")
+        try:
+            stream = KeptStream(Kept(fd, path.stat().st_size, described), key, b"info")
+        except InvalidRequestError:
+            assert how == "no key"
+        else:
+            if how == "under way":
+                await asyncio.sleep(0)
+            await stream.cancel()
+            await asyncio.sleep(0)
+        assert descriptors() == before
 
 
 async def test_no_value_and_no_key_is_in_the_file(world):
