@@ -30,7 +30,8 @@ from jupyter_secure.broker.dp_terms import Purse, domain_of, purse_of
 from jupyter_secure.broker.gate import Deliver, Gate, to_the_end
 from jupyter_secure.broker.ledger.accountant import MAX_EPSILON, epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
-from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, StoredAnswer, notebook_scope
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, StoredAnswer
+from jupyter_secure.broker.ledger.scope import Scope, notebook_scope
 from jupyter_secure.broker.pace import Pace
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, outcome

@@ -15,7 +15,8 @@ import msgspec
 from jupyter_secure.broker.dp_terms import Purse, purse_of
 from jupyter_secure.broker.keeping import renew_budget
 from jupyter_secure.broker.ledger.accountant import epsilon_of
-from jupyter_secure.broker.ledger.ledger import Ledger, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.protocol.errors import RefusedError
 

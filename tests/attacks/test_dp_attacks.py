@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from opendp.mod import GLOBAL_FEATURES
 
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
-from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, StoredAnswer
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, StoredAnswer
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.ledger.verify import verify
 from jupyter_secure.broker.store import database
 from jupyter_secure.broker.views.dp.bind import bind

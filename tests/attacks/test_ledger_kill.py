@@ -8,14 +8,16 @@ import time
 
 from sqlalchemy import text
 
-from jupyter_secure.broker.ledger.ledger import Ledger, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.ledger.verify import verify
 from jupyter_secure.broker.store import database
 
 CAP = 300
 SPENDER = """
 import hashlib, os, sys
-from jupyter_secure.broker.ledger.ledger import Ledger, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.store import database
 from jupyter_secure.protocol.errors import BudgetError
 ledger = Ledger(database.open_database(f"sqlite:///{sys.argv[1]}"))

@@ -17,7 +17,8 @@ from sqlalchemy import event, text
 from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.audit.verify import verify as verify_log
 from jupyter_secure.broker.keys.signing import Signer
-from jupyter_secure.broker.ledger.ledger import Ledger, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.ledger.verify import verify as verify_ledger
 from jupyter_secure.broker.service.desk import Desk
 from jupyter_secure.broker.store import database
@@ -46,7 +47,8 @@ import hashlib, os, sys, threading
 from pathlib import Path
 from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.keys.signing import Signer
-from jupyter_secure.broker.ledger.ledger import Ledger, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.store import database
 from jupyter_secure.broker.store.policy_rows import PolicyRows
 from jupyter_secure.protocol.errors import BudgetError

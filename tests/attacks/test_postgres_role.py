@@ -7,7 +7,8 @@ import pytest
 from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.audit.verify import verify
 from jupyter_secure.broker.keys.signing import Signer
-from jupyter_secure.broker.ledger.ledger import Ledger, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.store import database
 from jupyter_secure.protocol.record import Header, Kind, Personal
 

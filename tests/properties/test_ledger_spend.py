@@ -3,7 +3,8 @@ import hashlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation
+from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.ledger.verify import verify
 from jupyter_secure.broker.store import database
 from jupyter_secure.protocol.errors import BudgetError

@@ -1,12 +1,13 @@
 """The ledger: reserve, then compute, then keep the answer.
 
-Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns) -> put `head()` into the
-audit log -> draw noise -> `attach` the answer -> send. A crash after `reserve` loses budget and leaks nothing; a crash
-after `attach` answers the same bytes again. Nothing is ever refunded: a refund on failure would itself be an answer.
+Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns) -> draw noise, and
+beside it put `head()` into the audit log -> `attach` the answer -> send, once all of it is durable. A crash after
+`reserve` loses budget and leaks nothing; a crash after `attach` answers the same bytes again. Nothing is ever
+refunded: a refund on failure would itself be an answer.
 
-Promises: in one immediate transaction each cap is raised only if it stays within its bound, by a conditional UPDATE, or
-none is; a budget that nobody set refuses; an identical question of the same budgets gets the stored bytes for free; a
-refusal names the kind of cap and no amount.
+Promises: in one immediate transaction each cap is raised only if it stays within its bound, by a conditional UPDATE,
+or none is; a budget that nobody set refuses; an identical question of one person gets the stored bytes for free,
+whoever pays; a refusal names the kind of cap and no amount.
 """
 
 from __future__ import annotations
@@ -16,53 +17,22 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import func, insert, select, update
 
 from jupyter_secure.broker.store.database import Family, transaction
 from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
 from jupyter_secure.protocol.errors import BudgetError, ConflictError
 from jupyter_secure.protocol.messages import Gauge
 
+from . import caps
 from .accountant import MAX_UNITS, epsilon_of
 from .chain import Head, body, broken, commitment, question_key
+from .scope import PAYING, Scope
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-Kind = Literal["dataset", "person", "project", "notebook", "renewal"]
-PAYING = ("dataset", "person")  # what an answer is stored under; who paid besides makes it no other answer
-WHOSE = {
-    "dataset": "of all people together",
-    "person": "your own",
-    "project": "of this project",
-    "notebook": "that you gave this notebook",
-}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Scope:
-    """Whose budget: a dataset over all people for its lifetime (versions share it), or a part of it.
-
-    Attributes:
-        part: the person, the project, or the notebook of a person; empty for the whole dataset.
-    """
-
-    kind: Kind
-    dataset: str
-    part: str = ""
-
-    @property
-    def subject(self) -> str:
-        """Return the text that the row is found by; names of datasets hold no slash."""
-        return self.dataset if self.kind == "dataset" else f"{self.dataset}/{self.part}"
-
-
-def notebook_scope(dataset: str, person: str, notebook: str) -> Scope:
-    """Return the scope of what a person gave a notebook; the path may be long, so its digest stands for it."""
-    digest = hashlib.sha256(f"{person}\n{notebook}".encode()).hexdigest()
-    return Scope("notebook", dataset, digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +71,7 @@ class Ledger:
         if not all(0 <= units <= MAX_UNITS for units in wanted.values()):
             raise BudgetError("A privacy budget is out of range. Ask a data steward to correct the policy.")
         with self._engine.connect() as connection:
-            rows = _rows(connection, tuple(wanted))
+            rows = caps.rows(connection, tuple(wanted))
         stale = {
             scope: units
             for scope, units in wanted.items()
@@ -127,15 +97,15 @@ class Ledger:
         if units < 1 or "dataset" not in {scope.kind for scope in scopes}:
             raise BudgetError(detail="a reservation needs a cost and the dataset's budget")
         with transaction(self._engine, Family.LEDGER) as connection:
-            ids = {scope: _need(connection, scope) for scope in sorted(set(scopes))}
+            ids = {scope: caps.need(connection, scope) for scope in sorted(set(scopes))}
             key = question_key(question, [row for scope, row in ids.items() if scope.kind in PAYING])
             stored = _stored(connection, key)
             if stored is not None:
                 return stored
             for scope, row in ids.items():
-                _spend(connection, scope, row, units)
-            caps = sorted(ids.values())
-            head = self._append(connection, body(kind="debit", question=key, caps=caps, units=units))
+                caps.spend(connection, scope, row, units)
+            paid = sorted(ids.values())
+            head = self._append(connection, body(kind="debit", question=key, caps=paid, units=units))
         self._seen = head
         return Reservation(head.size, key, units)
 
@@ -159,12 +129,12 @@ class Ledger:
     def has(self, scope: Scope) -> bool:
         """Say whether there is such a budget."""
         with self._engine.connect() as connection:
-            return _find(connection, scope) is not None
+            return caps.find(connection, scope) is not None
 
     def renewals(self, dataset: str) -> int:
         """Return how often the budgets of a dataset were renewed; each time they grow by what policy says."""
         with self._engine.connect() as connection:
-            return _renewals(connection, dataset)
+            return caps.renewals(connection, dataset)
 
     def renew(self, dataset: str) -> Head:
         """Renew the budgets of a dataset once more; what was spent stays spent.
@@ -173,7 +143,7 @@ class Ledger:
             IntegrityError: the ledger is not the one this process knew.
         """
         with transaction(self._engine, Family.LEDGER) as connection:
-            self._write_cap(connection, Scope("renewal", dataset, f"{_renewals(connection, dataset) + 1:06}"), 0)
+            self._write_cap(connection, Scope("renewal", dataset, f"{caps.renewals(connection, dataset) + 1:06}"), 0)
             head = _head(connection)
         self._seen = head
         return head
@@ -181,7 +151,7 @@ class Ledger:
     def spent(self, scope: Scope) -> tuple[int, int]:
         """Return what was spent of a budget in its lifetime, and its cap, in units; nothing of none."""
         with self._engine.connect() as connection:
-            row = _find(connection, scope)
+            row = caps.find(connection, scope)
         return (0, 0) if row is None else (int(row.spent), int(row.cap))
 
     def gauges(self, scopes: tuple[Scope, ...], delta: str) -> tuple[Gauge, ...]:
@@ -190,8 +160,8 @@ class Ledger:
         `remaining` is the largest epsilon that one more question could cost; epsilons do not add up, rho does.
         """
         with self._engine.connect() as connection:
-            rows = _rows(connection, scopes)
-            renewed = {dataset: _renewals(connection, dataset) for dataset in {scope.dataset for scope in rows}}
+            rows = caps.rows(connection, scopes)
+            renewed = {dataset: caps.renewals(connection, dataset) for dataset in {scope.dataset for scope in rows}}
         out = []
         for scope, row in rows.items():
             if scope.kind == "renewal":
@@ -227,7 +197,7 @@ class Ledger:
             self._seen = anchor
 
     def _write_cap(self, connection: Connection, scope: Scope, units: int) -> None:
-        row = _find(connection, scope)
+        row = caps.find(connection, scope)
         if row is not None:
             cap = max(units, row.spent)
             connection.execute(update(LEDGER_CAPS).where(LEDGER_CAPS.c.id == row.id).values(cap=cap))
@@ -247,53 +217,6 @@ class Ledger:
         head = _head(connection).followed_by(text)
         connection.execute(insert(LEDGER_ENTRIES).values(seq=head.size, body=text, hash=head.hash))
         return head
-
-
-def _rows(connection: Connection, scopes: tuple[Scope, ...]) -> dict[Scope, Any]:
-    """Return the rows of those budgets that there are, in the order asked for."""
-    table = LEDGER_CAPS.c
-    which = or_(*(and_(table.kind == scope.kind, table.subject == scope.subject) for scope in scopes))
-    query = select(table.kind, table.subject, table.id, table.cap, table.spent).where(which)
-    found = {(row.kind, row.subject): row for row in connection.execute(query)} if scopes else {}
-    return {scope: found[scope.kind, scope.subject] for scope in scopes if (scope.kind, scope.subject) in found}
-
-
-def _find(connection: Connection, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a row of the table
-    table = LEDGER_CAPS.c
-    query = select(table.id, table.cap, table.spent).where(table.kind == scope.kind, table.subject == scope.subject)
-    return connection.execute(query).one_or_none()
-
-
-def _need(connection: Connection, scope: Scope) -> int:
-    row = _find(connection, scope)
-    if row is None:
-        raise BudgetError(
-            f"No privacy budget ({_whose(scope)}) has been set for `{scope.dataset}`. Ask a data steward to set one."
-        )
-    return int(row.id)
-
-
-def _spend(connection: Connection, scope: Scope, row: int, units: int) -> None:
-    table = LEDGER_CAPS.c
-    spent = connection.execute(
-        update(LEDGER_CAPS).where(table.id == row, table.spent + units <= table.cap).values(spent=table.spent + units)
-    )
-    if spent.rowcount != 1:
-        raise BudgetError(
-            f"The privacy budget of `{scope.dataset}` ({_whose(scope)}) does not allow that question. "
-            "Offer a smaller epsilon, or ask a data steward."
-        )
-
-
-def _whose(scope: Scope) -> str:
-    return WHOSE[scope.kind]
-
-
-def _renewals(connection: Connection, dataset: str) -> int:
-    table = LEDGER_CAPS.c
-    first, last = (Scope("renewal", dataset, part).subject for part in ("", "~"))
-    query = select(func.count()).where(table.kind == "renewal", table.subject > first, table.subject < last)
-    return int(connection.execute(query).scalar_one())
 
 
 def _head(connection: Connection) -> Head:

@@ -6,7 +6,8 @@ from sqlalchemy import text
 
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
 from jupyter_secure.broker.ledger.chain import Head
-from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, Scope, StoredAnswer, notebook_scope
+from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, StoredAnswer
+from jupyter_secure.broker.ledger.scope import Scope, notebook_scope
 from jupyter_secure.broker.ledger.verify import verify
 from jupyter_secure.broker.store import database
 from jupyter_secure.protocol.errors import BudgetError, ConflictError, IntegrityError, InvalidRequestError
