@@ -62,13 +62,15 @@ class Driver:
         await self.clients[kernel].wait_for_ready(timeout=60)
         return {"attached": self.host.attached}
 
-    async def run(self, kernel, code, timeout=60):  # noqa: ASYNC109 - the test's own patience
+    async def run(self, kernel, code, timeout=60, heard=None):  # noqa: ASYNC109 - the test's own patience
         said = []
 
         def hear(message):
             content = message["content"]
             if message["msg_type"] == "stream":
                 said.append(content["text"])
+                if heard:
+                    heard.set()
             elif message["msg_type"] == "error":
                 said.append(f"{content['ename']}: {content['evalue']}")
 
@@ -80,7 +82,10 @@ class Driver:
         return {"matches": reply["content"]["matches"]}
 
     async def interrupt(self, kernel, code, after=1.0):
-        running = asyncio.ensure_future(self.run(kernel, code))
+        begun = asyncio.Event()
+        running = asyncio.ensure_future(self.run(kernel, f"print('begun')\n{code}", heard=begun))
+        async with asyncio.timeout(60):
+            await begun.wait()  # an interrupt that comes before the cell is nobody's
         await asyncio.sleep(after)
         await self.kernels.get_kernel(kernel).interrupt_kernel()
         return await running
