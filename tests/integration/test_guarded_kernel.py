@@ -265,10 +265,12 @@ def test_a_name_is_completed(ground):
 
 
 def test_a_cell_is_interrupted_and_the_kernel_keeps_its_state(ground):
-    ground.inside("kept = 42")
-    answer = ground.ask("interrupt", kernel=ground.kernel, code="import time; time.sleep(60)")
+    kernel = ground.ask("start")["kernel"]
+    ground.ask("run", kernel=kernel, code="kept = 42")
+    answer = ground.ask("interrupt", kernel=kernel, code="import time; time.sleep(60)")
     assert (answer["status"], "KeyboardInterrupt" in answer["text"]) == ("error", True)
-    assert ground.inside("print(kept)").strip() == "42"
+    assert ground.ask("run", kernel=kernel, code="print(kept)")["text"].strip() == "42"
+    ground.ask("stop", kernel=kernel)
 
 
 def test_a_program_started_by_a_cell_is_interrupted_with_it(ground):
