@@ -17,6 +17,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from jupyter_secure.broker.ruling import Ruling
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.kept import Description, KeepJob, describe
 from jupyter_secure.broker.views.plan import ViewPlan
-from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.broker.views.pool import TIMEOUT, WorkerPool
 from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.errors import IntegrityError
 from jupyter_secure.protocol.record import Header, Kind, Personal
@@ -33,6 +34,7 @@ from jupyter_secure.protocol.view import Rung
 LEAST = 100_000  # rows of the dataset; a smaller one is made as fast
 MOST = 2 << 30  # bytes of all kept views together, unless the vault says otherwise
 SETTING = "kept_views"
+SCRATCH = ".keeping-"
 LOG = logging.getLogger("jupyter_secure.broker")
 
 
@@ -130,6 +132,10 @@ class ViewCache:
         path.unlink(missing_ok=True)
 
     def _make_room(self) -> None:
+        for path in self._folder.glob(f"*/{SCRATCH}*"):  # what a killed broker left; one that is being made is younger
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > TIMEOUT:
+                    path.unlink()
         left = limit(self._vault)
         for path, size in sorted(entries(self._folder), key=lambda it: -it[0].stat().st_mtime):
             left -= size
@@ -141,7 +147,7 @@ class ViewCache:
 def _scratch(folder: Path) -> Iterator[tuple[int, Path]]:
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    fd, name = tempfile.mkstemp(dir=folder, prefix=".keeping-")
+    fd, name = tempfile.mkstemp(dir=folder, prefix=SCRATCH)
     try:
         yield fd, Path(name)
     finally:

@@ -291,6 +291,20 @@ async def test_the_one_not_used_for_longest_makes_room(world):
     assert not cache.entries(world.vault.folder.views)
 
 
+async def test_what_a_killed_broker_left_half_made_is_removed(world):
+    async with world.desk() as front:
+        await load(front)
+        [path] = await kept(world)
+        old, young = (path.with_name(f"{cache.SCRATCH}{name}") for name in ("old", "young"))
+        for left in (old, young):
+            left.write_bytes(b"half")
+        os.utime(old, (1, 1))
+        await load(front, purpose="study")
+        await asyncio.to_thread(until, lambda: not old.exists())
+        assert young.exists()
+        assert path.exists()
+
+
 async def test_an_operator_lists_limits_and_clears(world, monkeypatch, capsys):
     monkeypatch.setattr(command, "SUBCOMMANDS", ("cache",))
 
