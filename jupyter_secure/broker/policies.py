@@ -17,6 +17,7 @@ from jupyter_secure.broker.keys.keychain import Purpose
 from jupyter_secure.broker.keys.signing import Verifier, open_envelope, seal_envelope
 from jupyter_secure.broker.policy.archive import PolicyArchive, Version
 from jupyter_secure.broker.policy.compile import compile_text
+from jupyter_secure.broker.policy.key_lists import NO_KEYS, KeyLists
 from jupyter_secure.broker.policy.policy import Policy
 from jupyter_secure.broker.store.policy_rows import PolicyRows
 from jupyter_secure.broker.vault import Vault
@@ -49,16 +50,16 @@ class Policies:
                 known = self._known = (newest, found)
         return known[1]
 
-    def apply(self, text: str, personal: Personal | None = None) -> Version:
-        """Put a policy in force: logged before it counts, and after.
+    def apply(self, text: str, personal: Personal | None = None, *, keys: KeyLists = NO_KEYS) -> Version:
+        """Put a policy in force, with the keys of the files it names: logged before it counts, and after.
 
         Raises:
             PolicyError, LockedError, ConflictError, AuditUnavailableError: nothing was changed.
         """
-        policy = compile_text(text)
+        policy = compile_text(text, keys)
         header = Header(time=self._vault.now(), kind=Kind.POLICY_APPLIED, outcome="permitted", policy=policy.digest)
         intent = self._vault.audit.append(header, personal)
-        version, _ = self.archive.apply(text, self._vault.now())
+        version, _ = self.archive.apply(text, self._vault.now(), keys)
         done = msgspec.structs.replace(
             header, time=self._vault.now(), outcome="done", reference=intent, extra={"number": str(version.number)}
         )

@@ -18,18 +18,18 @@ from jupyter_secure.broker.authn.accounts import Accounts
 from jupyter_secure.broker.consent import list_versions
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.policy.ask import Ask, Context
-from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.policy.egress import reach
 from jupyter_secure.broker.policy.explain import RuleTrace, Trace, officer
 from jupyter_secure.broker.policy.notes import notes
 from jupyter_secure.broker.policy.policy import Policy
 from jupyter_secure.broker.requests.store import Requests
 from jupyter_secure.protocol.decision import ColumnReason
-from jupyter_secure.protocol.errors import InvalidRequestError, PolicyError
+from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.view import Rung
 
 from .asking import confirm, interactive
+from .policy_file import read_policy
 from .vault import acting_person, open_vault
 
 
@@ -53,25 +53,9 @@ def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
     apply.set_defaults(run=run_apply)
 
 
-def read_policy(path: Path) -> tuple[str, Policy]:
-    """Return a file's text and the policy it says.
-
-    Raises:
-        PolicyError: it cannot be read, or is no policy.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise PolicyError(f"line {line}: the file is not UTF-8 text.") from None
-    except OSError as error:
-        raise PolicyError(f"{path.name} cannot be read: {(error.strerror or 'no access').lower()}.") from None
-    return text, compile_text(text)
-
-
 def run_check(args: argparse.Namespace) -> int:
     """Print what the file declares; an error carries line and field."""
-    _, policy = read_policy(args.file)
+    _, keys, policy = read_policy(args.file)
     found = notes(policy)
     if args.json:
         summary = {
@@ -87,6 +71,9 @@ def run_check(args: argparse.Namespace) -> int:
     counted = {"dataset": policy.datasets, "purpose": policy.purposes, "rule": policy.terms.rules}
     print(f"Valid: {', '.join(_count(things, noun) for noun, things in counted.items())}.")
     print(f"Digest: {policy.digest}")
+    for dataset, columns in keys.items():
+        for column, those in columns.items():
+            print(f"Read: {_count(those, 'key')} of {dataset}.{column}.")
     for note in found:
         print(f"Note: {note}")
     return 0
@@ -95,7 +82,7 @@ def run_check(args: argparse.Namespace) -> int:
 def run_explain(args: argparse.Namespace) -> int:
     """Print the view that a load would meet now, each column's reason, and every rule that names the dataset."""
     with open_vault(args, unlock=False) as vault:
-        policy = Policies(vault).current()[1] if args.file is None else read_policy(args.file)[1]
+        policy = Policies(vault).current()[1] if args.file is None else read_policy(args.file).policy
         approvals, acknowledged = Requests(vault.engine, vault.now).standing(args.user)
         ask = Ask(
             principal=Accounts(vault.engine, vault.now).get(args.user),
@@ -121,13 +108,13 @@ def run_explain(args: argparse.Namespace) -> int:
 
 def run_apply(args: argparse.Namespace) -> int:
     """Sign the file as the next version and record it in the log."""
-    text, policy = read_policy(args.file)
+    text, keys, policy = read_policy(args.file)
     for note in notes(policy) if not args.json else ():
         print(f"Note: {note}")
     if interactive(args) and not confirm("Put this policy in force?"):
         raise InvalidRequestError("Nothing was changed.")
     with open_vault(args) as vault:
-        version = Policies(vault).apply(text, acting_person())
+        version = Policies(vault).apply(text, acting_person(), keys=keys)
     if args.json:
         print(json.dumps({"number": version.number, "digest": version.digest}))
     else:

@@ -1,10 +1,10 @@
 """Every policy that was ever in force, signed, with a number that only grows.
 
-A version holds the text as it was written, so a reader can see what was meant. On reading: (1) the signature, (2) the
-number inside against the row it was found in, (3) the text compiled again, (4) its digest against the signed one. Any
-difference is an `IntegrityError` and nothing is decided. An older version put in front is found because the numbers
-must run from 1 without a gap, and because the caller passes the highest number that it has recorded elsewhere
-(`at_least`).
+A version holds the text as it was written, so a reader can see what was meant, and the keys of the files that the text
+names. On reading: (1) the signature, (2) the number inside against the row it was found in, (3) text and keys compiled
+again, (4) the digest against the signed one. Any difference is an `IntegrityError` and nothing is decided. An older
+version put in front is found because the numbers must run from 1 without a gap, and because the caller passes the
+highest number that it has recorded elsewhere (`at_least`).
 
 Rows and signatures come in through two small interfaces; nothing here knows a database or a key.
 """
@@ -15,12 +15,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from jupyter_secure.protocol.canonical import canonical
 from jupyter_secure.protocol.errors import IntegrityError, PolicyError
 from jupyter_secure.protocol.noun import Count, Noun
 
 from .compile import compile_text, denies_everything
+from .key_lists import NO_KEYS, KeyLists
 from .policy import Policy
 
 PAYLOAD_TYPE = "application/vnd.jupyter-secure.policy.v1+json"
@@ -63,12 +65,17 @@ class PolicyRows(Protocol):
 
 
 class Version(Noun):
-    """What is signed: one applied policy."""
+    """What is signed: one applied policy.
+
+    Attributes:
+        keys: by dataset and column, what stood in the files that the text names; absent if it names none.
+    """
 
     number: Count
     digest: str
     text: str
     applied: Count
+    keys: dict[str, dict[str, tuple[str, ...]]] | UnsetType = UNSET
 
 
 class PolicyArchive:
@@ -78,16 +85,17 @@ class PolicyArchive:
         self._rows = rows
         self._signer = signer
 
-    def apply(self, text: str, now_ms: int) -> tuple[Version, Policy]:
-        """Compile a file's text and put it in force as the next version.
+    def apply(self, text: str, now_ms: int, keys: KeyLists = NO_KEYS) -> tuple[Version, Policy]:
+        """Compile a file's text, with the keys of the files it names, and put it in force as the next version.
 
         Raises:
             PolicyError: the text is not a policy; nothing was changed.
             ConflictError: another version was applied meanwhile; nothing was changed.
         """
-        policy = compile_text(text)
+        policy = compile_text(text, keys)
         number = len(self.versions()) + 1
-        version = Version(number=number, digest=policy.digest, text=text, applied=now_ms)
+        kept = {dataset: dict(columns) for dataset, columns in keys.items()}
+        version = Version(number=number, digest=policy.digest, text=text, applied=now_ms, keys=kept or UNSET)
         envelope = self._signer.sign(PAYLOAD_TYPE, canonical(version))
         self._rows.add(number, policy.digest, envelope, now_ms)
         return version, policy
@@ -116,7 +124,7 @@ class PolicyArchive:
             return 0, denies_everything()
         newest = versions[-1]
         try:
-            policy = compile_text(newest.text)
+            policy = compile_text(newest.text, newest.keys or NO_KEYS)
         except PolicyError as error:
             raise IntegrityError(detail=f"policy {newest.number} no longer compiles: {error}") from None
         if policy.digest != newest.digest:

@@ -16,8 +16,9 @@ from msgspec import UNSET, UnsetType
 
 from .compile_rule import compile_rule
 from .disclosure import compile_disclosure
-from .document import BudgetTable, DatasetTable, Document
+from .document import BudgetTable, DatasetTable, Document, Keys
 from .egress import compile_egress
+from .key_lists import NO_KEYS, ColumnKeys, KeyLists, listed
 from .parse import Parsed, parse
 from .places import Path
 from .policy import Policy
@@ -28,16 +29,20 @@ EPOCH = dt.date(1970, 1, 1)
 OPEN_DELTA = Decimal("1e-9")
 
 
-def compile_text(text: str) -> Policy:
+def compile_text(text: str, keys: KeyLists = NO_KEYS) -> Policy:
     """Return the policy of a file's text.
+
+    Args:
+        text: the file's.
+        keys: what stood in the files that it names.
 
     Raises:
         PolicyError: it is not one; the sentence names line and field.
     """
-    return compile_document(parse(text))
+    return compile_document(parse(text), keys)
 
 
-def compile_document(parsed: Parsed) -> Policy:
+def compile_document(parsed: Parsed, keys: KeyLists = NO_KEYS) -> Policy:
     """Return the policy of a parsed file.
 
     Raises:
@@ -45,7 +50,9 @@ def compile_document(parsed: Parsed) -> Policy:
     """
     document = parsed.document
     zone = _zone(parsed)
-    datasets = {name: _dataset(parsed, name, table) for name, table in sorted(document.dataset.items())}
+    datasets = {
+        name: _dataset(parsed, name, table, keys.get(name, {})) for name, table in sorted(document.dataset.items())
+    }
     purposes = {
         name: PurposeTerms(title=table.title, project=table.project or name, acknowledge=table.acknowledge or UNSET)
         for name, table in sorted(document.purpose.items())
@@ -92,11 +99,12 @@ def decimal(number: float) -> str:
     return "0" if text in {"-0", "0"} else text
 
 
-def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
+def _dataset(parsed: Parsed, name: str, table: DatasetTable, read: ColumnKeys) -> DatasetTerms:
     path: Path = ("dataset", name)
+    keys = {column: listed(parsed, (*path, "keys", column), said, read) for column, said in table.keys.items()}
     bounds = {column: _ends(parsed, (*path, "bounds", column), ends) for column, ends in table.bounds.items()}
     _check_numbers(parsed, path, table, bounds)
-    _check_lists(parsed, path, table)
+    _check_lists(parsed, path, table, keys)
     return DatasetTerms(
         title=table.title,
         tags=dict(sorted(table.tags.items())),
@@ -104,7 +112,7 @@ def _dataset(parsed: Parsed, name: str, table: DatasetTable) -> DatasetTerms:
         contributions=table.contributions,
         bounds={name: (decimal(low), decimal(high)) for name, (low, high) in sorted(bounds.items())},
         resolution={column: decimal(unit) for column, unit in sorted(table.resolution.items())},
-        keys=dict(sorted(table.keys.items())),
+        keys=dict(sorted(keys.items())),
         bins={column: tuple(map(decimal, edges)) for column, edges in sorted(table.bins.items())},
         budget=_budget(parsed, (*path, "budget"), table.budget),
         max_grant_days=table.max_grant_days or UNSET,
@@ -146,9 +154,9 @@ def _check_numbers(parsed: Parsed, path: Path, table: DatasetTable, bounds: dict
             parsed.fail((*path, "resolution", column), "a resolution needs bounds for the same column")
 
 
-def _check_lists(parsed: Parsed, path: Path, table: DatasetTable) -> None:
-    for column, keys in table.keys.items():
-        if len({(type(key), key) for key in keys}) != len(keys):
+def _check_lists(parsed: Parsed, path: Path, table: DatasetTable, keys: dict[str, Keys]) -> None:
+    for column, those in keys.items():
+        if len({(type(key), key) for key in those}) != len(those):
             parsed.fail((*path, "keys", column), "a key stands there twice")
     for column, edges in table.bins.items():
         if any(not low < high for low, high in pairwise(edges)):

@@ -38,6 +38,8 @@ Day = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
 Host = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Literals = int | float | str | bool
 AttributeName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}\Z")]
+KeyFileName = Annotated[str, msgspec.Meta(pattern=r"^\w[\w. -]*(/\w[\w. -]*)*\Z", max_length=200)]
+Keys = Annotated[tuple[str | int | bool, ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)]
 MethodName = str  # which ones there are is said where rules are compiled
 
 
@@ -62,6 +64,18 @@ class BudgetTable(Noun):
     default_query: Epsilon = "0.1"
 
 
+class KeyFileTable(Noun):
+    """Where the keys of a column are listed: read when the policy is applied, and kept with it (`key_lists`).
+
+    Attributes:
+        file: beside the policy or in a folder below.
+        column: of a CSV file with a header; without it, the file has one key in each line.
+    """
+
+    file: KeyFileName
+    column: ColumnName | None = None
+
+
 class DatasetTable(Noun):
     """`[dataset.NAME]`: tags, and everything public that differential privacy needs to know.
 
@@ -69,7 +83,7 @@ class DatasetTable(Noun):
         contributions: the most rows that one privacy unit has.
         bounds: for each number the smallest and largest value, dates for a date; values outside are moved to the edge.
         resolution: for each number the unit in which it is counted exactly.
-        keys: for each category column every value that a question may group by.
+        keys: for each category column every value that a question may group by, or the file that lists them.
         open_keys: columns whose values may be told where enough people share one, so that nobody lists them before.
         bins: for each number the edges of a histogram.
         max_grant_days: how long an approved request for access may last at most.
@@ -81,9 +95,7 @@ class DatasetTable(Noun):
     contributions: Contributions = 1
     bounds: dict[ColumnName, tuple[Number | Day, Number | Day]] = msgspec.field(default_factory=dict)
     resolution: dict[ColumnName, Number] = msgspec.field(default_factory=dict)
-    keys: dict[ColumnName, Annotated[tuple[str | int | bool, ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)]] = (
-        msgspec.field(default_factory=dict)
-    )
+    keys: dict[ColumnName, Keys | KeyFileTable] = msgspec.field(default_factory=dict)
     bins: dict[ColumnName, Annotated[tuple[Number, ...], msgspec.Meta(min_length=2, max_length=1000)]] = msgspec.field(
         default_factory=dict
     )

@@ -32,6 +32,7 @@ from .document import (
     DisclosureTable,
     Document,
     EgressTable,
+    KeyFileTable,
     OutputsTable,
     PolicyTable,
     PurposeTable,
@@ -42,7 +43,7 @@ from .document import (
 from .places import Path, Places
 
 ANY = object()
-LIMIT = 3_000_000  # characters; a policy is read by people, but for the keys of a large category
+LIMIT = 3_000_000  # characters, also of all keys that a policy reads from files
 MASKS = (
     ("rule", "*", "mask", "*"),
     ("rule", "*", "mask_columns", "*"),
@@ -55,6 +56,7 @@ TABLES: tuple[tuple[tuple[str, ...], type[msgspec.Struct]], ...] = (
     (("dataset", "*", "budget"), BudgetTable),
     (("dataset", "*", "consent"), ConsentTable),
     (("dataset", "*", "disclosure"), DisclosureTable),
+    (("dataset", "*", "keys", "*"), KeyFileTable),
     (("purpose", "*"), PurposeTable),
     (("attribute", "*"), AttributeTable),
     (("rule", "*"), RuleTable),
@@ -90,6 +92,7 @@ HINTS = {
     "default_query": 'write a decimal number in quotes, for example "0.5"',
     "delta": 'write a small number in quotes, for example "1e-6"',
     "hours": "write two whole hours from 0 to 24, for example [8, 18]",
+    "file": 'write a path below the folder of the policy, for example "codes/wards.csv"',
     "bounds": "write the smallest and the largest value, for example [0, 50000]",
 }
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")

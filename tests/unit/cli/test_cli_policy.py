@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pyarrow as pa
 import pytest
@@ -97,6 +98,65 @@ def test_apply_puts_in_force_and_explain_reads_it_without_a_passphrase(run, worl
     assert "ed gets patients as masked." in said
     assert "Shown as a pseudonym, by rule masked, because it is tagged direct." in said
     assert "no tag" in said
+
+
+LISTED = (
+    GOOD.replace("cost =", 'ward = "public", cost =') + '[dataset.patients.keys]\nward = { file = "codes/wards.txt" }\n'
+)
+
+
+@pytest.fixture
+def listed(tmp_path):
+    path = tmp_path / "policy" / "listed.toml"
+    (path.parent / "codes").mkdir(parents=True)
+    path.write_text(LISTED)
+    (path.parent / "codes" / "wards.txt").write_text("north\nsouth\n")
+    return path
+
+
+def test_keys_of_a_file_are_read_when_the_policy_is_applied_and_never_again(run, world, listed, capsys):
+    assert run("check", listed) == 0
+    assert "Read: 2 keys of patients.ward." in capsys.readouterr().out
+    assert run("apply", listed, "--password-stdin", "--json", secret=PASSPHRASE) == 0
+    applied = json.loads(capsys.readouterr().out)
+    (listed.parent / "codes" / "wards.txt").write_text("south\n")
+    policy = Policies(world.vault).current()[1]
+    assert policy.digest == applied["digest"]
+    assert policy.datasets["patients"].keys == {"ward": ("north", "south")}
+    run("check", listed, "--json")
+    assert json.loads(capsys.readouterr().out)["digest"] != applied["digest"]
+
+
+def test_a_file_of_keys_lies_below_the_policy(run, listed, tmp_path):
+    wards, outside = listed.parent / "codes" / "wards.txt", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "wards.txt").write_text("north\n")
+    wards.unlink()
+    with pytest.raises(PolicyError, match=r"line 12: .* -> keys.ward: codes/wards.txt cannot be read: no such file"):
+        run("check", listed)
+    wards.symlink_to(outside / "wards.txt")
+    with pytest.raises(PolicyError, match=r"codes/wards.txt leads out of the folder of the policy"):
+        run("check", listed)
+    wards.unlink()
+    wards.symlink_to("wards.txt")
+    with pytest.raises(PolicyError, match=r"codes/wards.txt cannot be read"):
+        run("check", listed)
+    wards.unlink()
+    os.mkfifo(wards)
+    with pytest.raises(PolicyError, match=r"codes/wards.txt is no file"):
+        run("check", listed)
+    wards.unlink()
+    wards.parent.rmdir()
+    wards.parent.symlink_to(outside)
+    with pytest.raises(PolicyError, match=r"leads out of the folder"):
+        run("check", listed)
+
+
+def test_a_policy_that_is_a_link_has_its_keys_beside_what_it_links_to(run, listed, tmp_path, capsys):
+    link = tmp_path / "link.toml"
+    link.symlink_to(listed)
+    assert run("check", link) == 0
+    assert "2 keys" in capsys.readouterr().out
 
 
 def test_applying_is_recorded_before_and_after(run, world, good):

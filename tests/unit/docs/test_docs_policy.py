@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_secure.broker.policy import document
+from jupyter_secure.broker.policy import document, key_lists
 from jupyter_secure.broker.policy.ask import Ask, Context
 from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.policy.decide import decide
 from jupyter_secure.broker.policy.notes import notes
+from jupyter_secure.broker.policy.parse import parse
 from jupyter_secure.protocol.dataset import Column, DatasetVersion
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.principal import Principal
@@ -72,6 +73,7 @@ def test_stewards_see_the_north_without_names(policy):
     [
         document.PolicyTable,
         document.DatasetTable,
+        document.KeyFileTable,
         document.BudgetTable,
         document.PurposeTable,
         document.RuleTable,
@@ -93,7 +95,9 @@ def test_the_page_has_a_row_for_every_method_in_the_order_in_which_they_combine(
 
 
 @pytest.mark.parametrize(
-    "text", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL), ids=["whole", "rows", "disclosure", "approval"]
+    "text", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL), ids=["whole", "keys", "rows", "disclosure", "approval"]
 )
 def test_every_example_is_a_valid_policy(text):
-    assert compile_text(text).terms.rules
+    parsed = parse(text)
+    files = {place: b"code\nnorth\n" for place, _ in key_lists.named(parsed)}
+    assert compile_text(text, key_lists.read(parsed, files)).terms.rules

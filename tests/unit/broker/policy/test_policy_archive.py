@@ -7,6 +7,7 @@ import pytest
 from jupyter_secure.broker.keys.signing import Signer, Verifier, open_envelope, seal_envelope
 from jupyter_secure.broker.policy.archive import PolicyArchive
 from jupyter_secure.broker.store.policy_rows import PolicyRows
+from jupyter_secure.protocol.canonical import canonical
 from jupyter_secure.protocol.errors import ConflictError, IntegrityError, PolicyError
 
 ONE = "[dataset.x]\n"
@@ -59,6 +60,25 @@ def test_a_faulty_policy_changes_nothing(archive):
     with pytest.raises(PolicyError):
         archive.apply("[dataset.x]\ntag = {}", 6)
     assert archive.current()[0] == 1
+
+
+def test_keys_of_a_file_are_kept_with_the_text(archive, engine):
+    text = '[dataset.x]\nkeys = { a = { file = "a.txt" }, b = ["m"] }\n'
+    _, policy = archive.apply(text, 5, {"x": {"a": ("k", "l")}})
+    again = PolicyArchive(PolicyRows(engine), archive._signer).current()[1]
+    assert again.digest == policy.digest
+    assert again.datasets["x"].keys == {"a": ("k", "l"), "b": ("m",)}
+    assert archive.versions()[0].text == text
+    with pytest.raises(PolicyError, match="were not read"):
+        archive.apply(text, 6)
+    assert archive.current()[0] == 1
+
+
+def test_a_version_without_files_is_signed_as_it_always_was(archive):
+    version, _ = archive.apply(ONE, 5)
+    assert canonical(version) == (
+        b'{"applied":5,"digest":"%s","number":1,"text":"[dataset.x]\\n"}' % version.digest.encode()
+    )
 
 
 def test_a_removed_version_is_noticed(archive):
