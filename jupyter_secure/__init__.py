@@ -11,18 +11,30 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .kernel.api import budget, catalog, load, plot, preview, request, sql, status, why
+    from .kernel.api import budget, catalog, load, plot, preview, request, sql, status, synthesize, why
 
-__all__ = ["__version__", "budget", "catalog", "load", "plot", "preview", "request", "sql", "status", "why"]
+__all__ = [
+    "__version__",
+    "budget",
+    "catalog",
+    "load",
+    "plot",
+    "preview",
+    "request",
+    "sql",
+    "status",
+    "synthesize",
+    "why",
+]
 
-_API = frozenset({"budget", "catalog", "load", "plot", "preview", "request", "sql", "status", "why"})
+_API = frozenset({"budget", "catalog", "load", "plot", "preview", "request", "sql", "status", "synthesize", "why"})
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ml":
+    if name in ("ml", "synthetic"):
         import importlib
 
-        return importlib.import_module(".kernel.ml", __name__)
+        return importlib.import_module(f".kernel.{name}", __name__)
     if name in _API:
         from .kernel import api
 

@@ -123,7 +123,7 @@ class Questions:
         return Handle(
             dataset=ruling.view.dataset,
             version=ruling.view.version,
-            columns=describe(domain),
+            columns=describe(domain, {column.name: column.type for column in ruling.version.columns}),
             gauges=await asyncio.to_thread(self._gauges, caller, ruling.view, budget),
             default_epsilon=budget.default_query,
             purpose=ruling.view.purpose,

@@ -20,6 +20,7 @@ from jupyter_secure.protocol.messages import (
     BudgetReply,
     Catalog,
     CatalogReply,
+    ColumnOffer,
     Delivery,
     Handle,
     Load,
@@ -31,13 +32,14 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.protocol.view import Rung
 
 from .client import CONNECTION, ShowProgress
-from .display import AccessNote, BudgetTable, CatalogTable, LoadNote, PreviewTable, StatusTable, WhyTable
+from .display import AccessNote, BudgetTable, CatalogTable, LoadNote, PreviewTable, StatusTable, SyntheticNote, WhyTable
 from .dp_source import decimal_text
 from .progress import ProgressBar
 from .step_up import asked
 
 Frame = Literal["pandas", "polars", "arrow"]
 RUNGS = ("raw", "masked", "dp")
+SYNTHETIC = "synthetic"
 FRAMES = ("pandas", "polars", "arrow")
 
 
@@ -52,7 +54,8 @@ def load(
 
     Args:
         dataset: its name.
-        as_: the highest form wanted, `raw`, `masked` or `dp`; by default the highest permitted.
+        as_: the highest form wanted, `raw`, `masked` or `dp`, by default the highest permitted; or `synthetic`, with
+            the settings that `synthesize` has by default.
         columns: names; by default all that are permitted.
         purpose: what the data is used for.
         frame: `pandas`, `polars` or `arrow`.
@@ -69,15 +72,66 @@ def load(
 
 def load_with_note(
     dataset: str, as_: str | None, columns: Iterable[str] | str | None, purpose: str | None, frame: str
-) -> tuple[Any, LoadNote | None]:
+) -> tuple[Any, LoadNote | SyntheticNote | None]:
     """Return the same as `load`, and what to tell the person about it."""
+    if as_ == SYNTHETIC:
+        return synthesize_with_note(dataset, columns=columns, purpose=purpose, frame=frame)
     if as_ is not None and as_ not in RUNGS:
-        raise InvalidRequestError("Choose the form from raw, masked and dp.")
+        raise InvalidRequestError("Choose the form from raw, masked, dp and synthetic.")
     if frame not in FRAMES:
         raise InvalidRequestError("Choose the frame from pandas, polars and arrow.")
-    message = Load(dataset=dataset, rung=None if as_ is None else Rung(as_), columns=_names(columns), purpose=purpose)
+    message = Load(dataset=dataset, rung=None if as_ is None else Rung(as_), columns=names(columns), purpose=purpose)
     with ProgressBar(dataset) as bar:
         return _load(message, frame, bar.show)
+
+
+def synthesize(dataset: Any, **wish: Any) -> Any:
+    """Return synthetic rows of a dataset that may be asked private questions; one question pays for them.
+
+    Args:
+        dataset: its name, or a private handle, with conditions if wanted.
+        wish: `columns`, `target`, `edges`, `rows`, `epsilon` and `seed`, as `kernel.synthetic.Wish` has them;
+            `purpose` what the data is used for; `frame`, one of `pandas`, `polars` and `arrow`; `dry_run` to return the
+            price and the margins and spend nothing.
+
+    Raises:
+        InvalidRequestError: what is asked does not fit the dataset; nothing was spent.
+        RefusedError: policy does not permit private questions, or there is no such dataset.
+        BudgetError: the budget does not allow it; nothing was spent.
+    """
+    return synthesize_with_note(dataset, **wish)[0]
+
+
+def synthesize_with_note(
+    dataset: Any, *, purpose: str | None = None, frame: str = "pandas", dry_run: bool = False, **wish: Any
+) -> tuple[Any, SyntheticNote | None]:
+    """Return the same as `synthesize`, and what to tell the person about it."""
+    from .frames import to_frame
+    from .synthetic import Wish, make, price
+
+    unknown = set(wish) - set(Wish.__dataclass_fields__)
+    if unknown:
+        raise InvalidRequestError(f"Synthetic rows have no setting {', '.join(sorted(unknown))}.")
+    if frame not in FRAMES:
+        raise InvalidRequestError("Choose the frame from pandas, polars and arrow.")
+    wished = Wish(**wish | {"columns": names(wish.get("columns"))})
+    handle = _private(dataset, purpose)
+    if dry_run:
+        return price(handle, wished), None
+    made = make(handle, wished, _offered(handle.dataset))
+    note, shown = SyntheticNote(made), to_frame(made.table, frame)  # type: ignore[arg-type]  # one of `FRAMES`
+    if frame == "pandas":
+        shown.attrs.update(made.about)
+    return shown, note
+
+
+def _private(dataset: Any, purpose: str | None) -> Any:
+    return load(dataset, "dp", purpose=purpose) if isinstance(dataset, str) else dataset
+
+
+def _offered(dataset: str) -> tuple[ColumnOffer, ...]:
+    offers = _ask(Catalog(), CatalogReply).offers
+    return next((offer.columns for offer in offers if offer.dataset == dataset), ())
 
 
 def sql(text: str, *, epsilon: Any = None, purpose: str | None = None, dry_run: bool = False) -> Any:
@@ -133,7 +187,7 @@ def preview(dataset: str, purpose: str | None = None, columns: Iterable[str] | s
         RefusedError: policy does not permit it, or there is no such dataset.
         InvalidRequestError: a column is none of the dataset.
     """
-    reply, wanted = _ask(Why(dataset=dataset, purpose=purpose), WhyReply), _names(columns)
+    reply, wanted = _ask(Why(dataset=dataset, purpose=purpose), WhyReply), names(columns)
     if wanted is not None:
         known = {reason.column for reason in reply.reasons}
         if set(wanted) - known:
@@ -205,11 +259,12 @@ def _ask(message: Any, expected: type[Any]) -> Any:
     return reply
 
 
-def _names(columns: Iterable[str] | str | None) -> tuple[str, ...] | None:
+def names(columns: Iterable[str] | str | None) -> tuple[str, ...] | None:
+    """Return column names that were given as one text with commas, or as several."""
     if columns is None:
         return None
     listed = columns.split(",") if isinstance(columns, str) else columns
-    names = tuple(dict.fromkeys(str(name).strip() for name in listed))
-    if not names or "" in names:
+    found = tuple(dict.fromkeys(str(name).strip() for name in listed))
+    if not found or "" in found:
         raise InvalidRequestError("Name at least one column, with commas between them, or leave them out for all.")
-    return names
+    return found

@@ -16,19 +16,19 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.messages import Catalog, CatalogReply, Offer
 
-from .api import FRAMES, RUNGS
+from .api import FRAMES, RUNGS, SYNTHETIC
 from .client import CONNECTION
 
 FRESH = 10.0
 PATIENCE = 0.5
 LINE = re.compile(r"%secure_(load|why|budget|request)[ \t]+(.*)$")
 OPTIONS = {
-    "load": ("--as", "--columns", "--purpose", "--frame", "--quiet"),
+    "load": ("--as", "--columns", "--purpose", "--frame", "--target", "--rows", "--epsilon", "--preview", "--quiet"),
     "why": ("--purpose",),
     "budget": (),
     "request": ("--as", "--purpose", "--reason", "--days"),
 }
-VALUED = {"--as", "--columns", "--purpose", "--frame", "--reason", "--days"}
+VALUED = {"--as", "--columns", "--purpose", "--frame", "--target", "--rows", "--epsilon", "--reason", "--days"}
 
 
 class Offers:
@@ -76,7 +76,8 @@ def complete(context: CompletionContext) -> dict[str, Any]:
 
 
 def _rungs(offer: Offer | None, _: Sequence[Offer]) -> Iterable[str]:
-    return [rung.value for rung in offer.rungs] if offer else RUNGS
+    found = [rung.value for rung in offer.rungs] if offer else list(RUNGS)
+    return [*found, SYNTHETIC] if "dp" in found else found
 
 
 def _purposes(offer: Offer | None, offers: Sequence[Offer]) -> Iterable[str]:

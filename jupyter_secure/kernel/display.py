@@ -263,6 +263,33 @@ class LoadNote(Shown):
         return [" ".join(told)]
 
 
+class SyntheticNote(Shown):
+    """What to know of synthetic rows that were just made; `.reply` is the `synthetic.Made`."""
+
+    def __init__(self, reply: Any) -> None:
+        super().__init__(reply)
+        self._rows = reply.table.num_rows  # the table is given up by the conversion
+
+    def rows(self) -> Rows:
+        """Return nothing: it is told in sentences."""
+        return []
+
+    def sentences(self) -> list[str]:
+        """Say that nobody in it is real, what it cost, and what it is good for."""
+        it = self.reply
+        about, free = it.about, "free, from the record" if it.about["repeated"] else f"epsilon {it.about['epsilon']}"
+        rows = f"{self._rows:,} made-up rows, {free}"
+        told = [
+            f"{about['dataset']} version {about['version']}, synthetic: {rows}.",
+            "Shares of one column and of two together are near the real ones; take findings from private questions.",
+        ]
+        if it.tokens:
+            told.append(f"Random tokens: {_few(it.tokens)}.")
+        if it.empty:
+            told.append(f"Empty: {_few(it.empty)}.")
+        return [" ".join(told)]
+
+
 def _few(names: Sequence[str], most: int = 8) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -56,6 +56,11 @@ class DpFrame:
         return self._asking.source.ask(asked, epsilon, preview=dry_run or self._asking.preview)
 
     @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return self._asking.dataset
+
+    @property
     def facts(self) -> dict[str, DpColumn]:
         """What is public about each column: its kind, and its bounds or keys."""
         return {column.name: column for column in self._asking.source.handle.columns}

@@ -86,6 +86,7 @@ class DpSource:
         self._warn()
         frame = _forecast(reply, json.loads(text)) if fd is None else self._client.open(reply, fd).to_pandas()
         frame.attrs.update(dataset=reply.dataset, version=reply.version, epsilon=reply.cost, repeated=reply.repeated)
+        frame.attrs["margins"] = reply.errors
         return frame
 
     def price_of(self, question: dict[str, Any] | str, margin: float) -> str:

@@ -11,6 +11,8 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
+from jupyter_secure.protocol.errors import InvalidRequestError
+
 from . import api
 from .display import AccessNote, BudgetTable, CatalogTable, StatusTable, WhyTable
 
@@ -21,10 +23,13 @@ class SecureMagics(Magics):
 
     @magic_arguments()
     @argument("dataset", help="name of the dataset; `%%secure_catalog` lists them")
-    @argument("--as", dest="rung", choices=api.RUNGS, help="the highest form wanted; default: the highest permitted")
+    @argument("--as", dest="rung", choices=(*api.RUNGS, api.SYNTHETIC), help="the form; default: the highest permitted")
     @argument("--columns", metavar="A,B", help="only these columns, commas between them")
     @argument("--purpose", help="what the data is used for")
     @argument("--frame", choices=api.FRAMES, default="pandas", help="kind of frame; default: pandas")
+    @argument("--target", help="with --as synthetic: the category that models are to learn from the rows")
+    @argument("--rows", type=int, help="with --as synthetic: how many; default: about as many as there are")
+    @argument("--epsilon", help="with --as synthetic: what it may cost; default: the policy's")
     @argument("--preview", action="store_true", help="say what would come, with made-up examples, and load nothing")
     @argument("--quiet", action="store_true", help="say nothing about masks and missing columns")
     @line_magic
@@ -34,10 +39,17 @@ class SecureMagics(Magics):
         `df = %secure_load patients --purpose readmission-study`
         """
         args = parse_argstring(self.secure_load, line)
-        columns = None if args.columns is None else _unquoted(args.columns)
-        if args.preview:
-            return api.preview(_unquoted(args.dataset), args.purpose, columns)
-        loaded, note = api.load_with_note(_unquoted(args.dataset), args.rung, columns, args.purpose, args.frame)
+        dataset, columns = _unquoted(args.dataset), None if args.columns is None else _unquoted(args.columns)
+        wish = {"target": args.target, "rows": args.rows, "epsilon": args.epsilon}
+        if args.rung == api.SYNTHETIC:
+            how = {"columns": columns, "purpose": args.purpose, "frame": args.frame, "dry_run": args.preview}
+            loaded, note = api.synthesize_with_note(dataset, **wish, **how)
+        elif any(value is not None for value in wish.values()):
+            raise InvalidRequestError("`--target`, `--rows` and `--epsilon` go with `--as synthetic`.")
+        elif args.preview:
+            return api.preview(dataset, args.purpose, columns)
+        else:
+            loaded, note = api.load_with_note(dataset, args.rung, columns, args.purpose, args.frame)
         if note is not None and not args.quiet:
             display(note)
         return loaded

@@ -93,7 +93,18 @@ class Components(Model, tag="components"):
     components: Annotated[int, msgspec.Meta(ge=1, le=MAX_FEATURES)]
 
 
-Trained = Gradient | Bayes | Means | Components
+class Marginals(Model, tag="marginals"):
+    """What synthetic rows are drawn from: counts of every column, and of the pairs of columns that form a tree.
+
+    Attributes:
+        target: a category among the features; every count is taken by its cells too, so that what is learned of it from
+            synthetic rows holds for real ones.
+    """
+
+    target: ColumnName | None = None
+
+
+Trained = Gradient | Bayes | Means | Components | Marginals
 
 
 class Training(Noun):

@@ -1,5 +1,6 @@
 """Brute force over neighbours: taking one person away moves no release of a training by more than its sensitivity."""
 
+import itertools
 import json
 import math
 
@@ -14,6 +15,7 @@ from jupyter_secure.broker.views.dp.train.bind import bind_training
 from jupyter_secure.broker.views.dp.train.encode import design, values
 from jupyter_secure.broker.views.dp.train.fit import known, learned
 from jupyter_secure.broker.views.dp.train.gradient import gradient, gradient_l2, outputs
+from jupyter_secure.broker.views.dp.train.marginals import Counted, ones_noise, pairs_noise, worth
 from jupyter_secure.broker.views.dp.train.moments import (
     bayes_l2,
     cell_counts,
@@ -22,6 +24,7 @@ from jupyter_secure.broker.views.dp.train.moments import (
     moments_l2,
     products,
 )
+from jupyter_secure.broker.views.dp.train.tables import joining
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
 from jupyter_secure.protocol.trainingread import read_training
 
@@ -126,6 +129,31 @@ def test_the_moments_of_principal_components(found, k, person):
         return whole[np.triu_indices(len(whole))]
 
     assert moved(release, found, person) <= moments_l2(bound)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows, st.integers(1, 3), st.sampled_from([None, "two"]), people, st.integers(1, 9))
+def test_the_tables_of_synthetic_rows(found, k, target, person, scale):
+    model = {"op": "marginals"} | ({} if target is None else {"target": target})
+    features = [{"col": "x", "edges": [-2, 0, 3.5]}, {"col": "two"}, {"col": "three"}]
+    bound, public = bound_to(model, features, k)
+    there, gone = (
+        Counted(bound, prepared(bound, public, each)[0]) for each in (found, [row for row in found if row[0] != person])
+    )
+    width = len(there.blocks)
+    edges = joining(width, [])
+
+    def ones(counted):
+        return np.concatenate([counted.totals(), *(counted.one(place).ravel() for place in range(width))])
+
+    assert np.square(ones(there) - ones(gone)).sum() <= ones_noise(bound)[1] ** 2
+    for tree in itertools.combinations(edges, width - 1):
+        steps = sum(np.square(there.pair(edge) - gone.pair(edge)).sum() for edge in tree)
+        assert steps <= pairs_noise(bound)[1] ** 2
+    totals, *released = [there.totals() + 3, *(there.one(place) - 2 for place in range(width))]  # whatever was released
+    for one, two in edges:
+        worths = [worth(each.pair((one, two)), totals, released[one], released[two], scale) for each in (there, gone)]
+        assert abs(worths[0] - worths[1]) <= k
 
 
 def test_the_sensitivity_of_a_gradient_is_reached():

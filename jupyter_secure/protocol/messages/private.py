@@ -10,13 +10,20 @@ from .message import Message
 
 
 class DpColumn(Noun):
-    """What a question may say of a column; all of it public, from the policy. Bounds of a date are days since 1970."""
+    """What a question may say of a column; all of it public, from the policy. Bounds of a date are days since 1970.
+
+    Attributes:
+        resolution: of a number; its values are used as multiples of it.
+        type: the Arrow type, as pyarrow prints it.
+    """
 
     name: ColumnName
     kind: Literal["number", "date", "category", "open"]
     lower: float | None = None
     upper: float | None = None
     keys: tuple[str, ...] = ()
+    resolution: float | None = None
+    type: str = ""
 
 
 class Gauge(Noun):

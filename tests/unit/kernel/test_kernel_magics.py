@@ -3,6 +3,7 @@
 import base64
 import sys
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -20,6 +21,7 @@ from jupyter_secure.protocol.decision import ColumnReason, NearMiss
 from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 from jupyter_secure.protocol.messages import (
     AccessReply,
+    Answer,
     AskAccess,
     Budget,
     BudgetReply,
@@ -33,6 +35,7 @@ from jupyter_secure.protocol.messages import (
     Hello,
     Load,
     Offer,
+    Query,
     Status,
     StatusReply,
     Why,
@@ -162,6 +165,62 @@ def test_a_private_dataset_is_a_handle(shell, relay):
     assert shell.user_ns["df"].columns == ("cost",)
 
 
+TABLES = pa.table(
+    {
+        "part": ["total", *["one"] * 7, "parent", *["pair"] * 12],
+        "feature": pa.array([-1, *[0] * 4, *[1] * 3, 1, *[1] * 12], pa.int32()),
+        "cell": pa.array([0, 0, 1, 2, 3, 0, 1, 2, 0, *np.repeat([0, 1, 2], 4)], pa.int32()),
+        "output": pa.array([0] * 9 + [0, 1, 2, 3] * 3, pa.int32()),
+        "value": pa.array([90, 30, 30, 30, 0, 45, 45, 0, 0, 30, 15, 0, 0, 0, 15, 30, 0, 0, 0, 0, 0], pa.float64()),
+    }
+)
+
+
+def test_synthetic_rows_come_from_a_private_dataset_and_say_so(shell, relay, capsys):
+    columns = (
+        DpColumn(name="cost", kind="number", lower=0, upper=2, resolution=1.0, type="int64"),
+        DpColumn(name="sex", kind="category", keys=("F", "M"), type="string"),
+    )
+    treatments = {"pid": "pseudonym", "sex": "keep", "cost": "keep", "zip": None, "note": "redact"}
+    offered = tuple(
+        ColumnOffer(name=name, type="string", tag=None, treatment=treatment, reason="")
+        for name, treatment in treatments.items()
+    )
+    relay.handlers[Load] = lambda _: Handle(
+        dataset="patients", version=1, columns=columns, gauges=(), default_epsilon="0.1", purpose=None, seq=1
+    )
+    relay.handlers[Catalog] = lambda _: CatalogReply(offers=(offer(columns=offered),))
+    asked = []
+
+    def answer(message):
+        asked.append(message)
+        info = "answer"
+        hello = next(message for message in relay.seen if isinstance(message, Hello))
+        fd, seal, _, _ = seal_table(TABLES, base64.b64decode(hello.public_key), info.encode())
+        errors = {"count of a cell": 3.0, "count of a pair": 2.0}
+        return Answer(
+            dataset="patients", version=1, cost="0.5", errors=errors, repeated=False, gauges=(), rows=21,
+            seal=seal, info=info,
+        ), fd  # fmt: skip
+
+    relay.handlers[Query] = answer
+    shell.run_cell("df = %secure_load patients --as synthetic --rows 30 --epsilon 0.5 --purpose study")
+    said = capsys.readouterr().out
+    frame = shell.user_ns["df"]
+    assert list(frame.columns) == ["pid", "sex", "cost", "note"]
+    assert frame.cost.value_counts().to_dict() == {0: 10, 1: 10, 2: 10}
+    assert frame[frame.cost == 0].sex.unique().tolist() == ["F"]
+    assert asked[0].epsilon == "0.5"
+    assert "patients version 1, synthetic: 30 made-up rows, epsilon 0.5." in said
+    assert "Random tokens: pid." in said
+    assert "Empty: note." in said
+
+
+def test_options_of_synthetic_rows_go_with_no_other_form(shell, answers, capsys):
+    run(shell, "%secure_load patients --as raw --rows 5")
+    assert "go with `--as synthetic`" in "".join(capsys.readouterr())
+
+
 def test_a_refusal_is_one_sentence_without_a_traceback(shell, relay, capsys):
     relay.handlers[Load] = lambda _: RefusedError("Nothing called `patients` is available to you.")
     for code in ("df = %secure_load patients", "import jupyter_secure\njupyter_secure.load('patients')"):
@@ -277,15 +336,15 @@ def completions(shell, text):
     [
         ("df = %secure_load ", ["patients", "visits"]),
         ("%secure_load pa", ["patients"]),
-        ("df = %secure_load patients --as ", ["masked", "dp"]),
+        ("df = %secure_load patients --as ", ["masked", "dp", "synthetic"]),
         ("df = %secure_load patients --as m", ["masked"]),
-        ("df = %secure_load --as ", ["raw", "masked", "dp"]),
+        ("df = %secure_load --as ", ["raw", "masked", "dp", "synthetic"]),
         ("df = %secure_load patients --columns ", ["name", "cost"]),
         ("df = %secure_load patients --columns name,", ["cost"]),
         ("df = %secure_load patients --purpose s", ["study"]),
         ("df = %secure_load patients --frame p", ["pandas", "polars"]),
-        ("df = %secure_load patients --p", ["--purpose"]),
-        ("df = %secure_load patients --as dp ", ["--columns", "--purpose", "--frame", "--quiet"]),
+        ("df = %secure_load patients --p", ["--purpose", "--preview"]),
+        ("df = %secure_load patients --as dp --f", ["--frame"]),
         ("x = 1\ny = %secure_load v", ["visits"]),
         ("%secure_why patients.c", ["patients.cost"]),
         ("%secure_budget p", ["patients"]),

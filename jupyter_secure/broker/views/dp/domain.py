@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
+
+from msgspec.structs import replace
 
 from jupyter_secure.protocol.dpdomain import (
     CategoryDomain,
@@ -97,15 +100,17 @@ def facts(domain: DpDomain) -> Facts:
     return Facts(k=domain.contributions, max_rows=domain.max_rows, columns=columns)
 
 
-def describe(domain: DpDomain) -> tuple[DpColumn, ...]:
-    """Return what a handle shows of each column."""
-    return tuple(_described(column) for column in domain.columns)
+def describe(domain: DpDomain, types: Mapping[str, str]) -> tuple[DpColumn, ...]:
+    """Return what a handle shows of each column, with its Arrow type."""
+    return tuple(replace(_described(column), type=types[column.name]) for column in domain.columns)
 
 
 def _described(column: ColumnDomain) -> DpColumn:
     if isinstance(column, NumberDomain):
         kind: Literal["date", "number"] = "date" if isinstance(column, DateDomain) else "number"
-        return DpColumn(name=column.name, kind=kind, lower=column.lower, upper=column.upper)
+        return DpColumn(
+            name=column.name, kind=kind, lower=column.lower, upper=column.upper, resolution=column.resolution
+        )
     if isinstance(column, OpenDomain):
         return DpColumn(name=column.name, kind="open")
     return DpColumn(name=column.name, kind="category", keys=column.keys)

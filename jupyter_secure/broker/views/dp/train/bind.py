@@ -17,6 +17,7 @@ from jupyter_secure.protocol.training import (
     Bayes,
     Components,
     Gradient,
+    Marginals,
     Means,
     Trained,
     Training,
@@ -24,6 +25,7 @@ from jupyter_secure.protocol.training import (
 )
 
 from .encode import Block, bind_features
+from .tables import SHARES, check_tables, others_of, target_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def bind_training(training: Training, facts: Facts, units: int) -> BoundTraining
     target = _target(model, facts)
     _check(model, blocks, target)
     releases = _releases(model)
-    if units < releases:
+    if units < releases * (len(blocks) if isinstance(model, Marginals) else 1):  # the choice is split once more
         raise BudgetError("The budget offered is too small to split over the training's steps. Offer more, or fewer.")
     return BoundTraining(
         model=model,
@@ -100,6 +102,8 @@ def trained_columns(training: Training) -> frozenset[str]:
 def _releases(model: Trained) -> int:
     if isinstance(model, Gradient):
         return model.steps + 1  # and the number of rows
+    if isinstance(model, Marginals):
+        return SHARES
     return model.steps if isinstance(model, Means) else 1
 
 
@@ -127,10 +131,13 @@ def _check(model: Trained, blocks: tuple[Block, ...], target: Target | None) -> 
     if isinstance(model, Gradient) and model.loss == "hinge" and target is not None and target.classes != 2:
         raise InvalidRequestError('`"loss": "hinge"` tells two classes apart. Use `"loss": "log"` for more.')
     loose = next((block.col for block in blocks if (block.bounds is None) != (not _scales(model))), None)
-    if isinstance(model, Bayes) and loose is not None:
-        raise InvalidRequestError(f"Naive Bayes counts cells: give `{loose}` public `edges`.")
+    if isinstance(model, Bayes | Marginals) and loose is not None:
+        raise InvalidRequestError(f"This model counts cells: give `{loose}` public `edges`.")
     if isinstance(model, Means | Components) and loose is not None:
         raise InvalidRequestError(f"Distances need numbers: leave `{loose}` or its `edges` out.")
+    if isinstance(model, Marginals):
+        check_tables(target_block(model, blocks), others_of(model, blocks))
+        return
     _check_size(model, blocks, target)
 
 

@@ -7,6 +7,7 @@ The table has one row for each number: `part`, `feature` (number of the column a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +17,15 @@ from jupyter_secure.broker.views.dp.answer import Answered
 from jupyter_secure.broker.views.dp.normalise import Normal
 from jupyter_secure.broker.views.dp.predicate import truth
 from jupyter_secure.broker.views.dp.release import gaussian, release
-from jupyter_secure.protocol.training import Bayes, Gradient, Means
+from jupyter_secure.protocol.training import Bayes, Gradient, Marginals, Means
 
 from .bind import BoundTraining, Target
 from .encode import design
 from .fixed import RESIDUAL_BITS, VALUE_ONE, scaled
 from .gradient import descend
+from .marginals import Counted, Tables, ones_noise, pairs_noise, release_tables
 from .moments import bayes_l2, cluster, count_cells, means_l2, moments, moments_l2
-
-Table = tuple[str, NDArray[np.float64]]
+from .tables import others_of
 
 
 def fit(bound: BoundTraining, columns: Mapping[str, Normal], kept: NDArray[np.bool_]) -> Answered:
@@ -47,6 +48,8 @@ def fit(bound: BoundTraining, columns: Mapping[str, Normal], kept: NDArray[np.bo
     elif isinstance(model, Bayes):
         counts = count_cells(bound, rows, learned(bound.target, columns, used))
         parts = _by_cell(bound, ("class", "count"), counts)
+    elif isinstance(model, Marginals):
+        parts = _by_pair(bound, release_tables(bound, Counted(bound, rows)))
     elif isinstance(model, Means):
         centres, sizes = cluster(bound, rows)
         parts = _by_cell(bound, ("size", "centre"), np.vstack([sizes, centres.T]))
@@ -64,6 +67,9 @@ def forecast_training(bound: BoundTraining) -> dict[str, float]:
         return {"count of a cell": float(gaussian(bayes_l2(bound), bound.units).margin())}
     if isinstance(model, Means):
         return {"size of a cluster": gaussian(means_l2(bound), bound.units).margin() / VALUE_ONE}
+    if isinstance(model, Marginals):
+        ones, pairs = ones_noise(bound)[0], pairs_noise(bound)[0]
+        return {"count of a cell": float(ones.margin()), "count of a pair": float(pairs.margin())}
     return {"rows": gaussian(moments_l2(bound), bound.units).margin() / VALUE_ONE**2}
 
 
@@ -98,7 +104,23 @@ def _by_cell(bound: BoundTraining, parts: tuple[str, str], values: NDArray[np.fl
     ]
 
 
-def _table(part: str, feature: NDArray[np.int64], cell: NDArray[np.int64], values: NDArray[np.float64]) -> pa.Table:
+def _by_pair(bound: BoundTraining, tables: Tables) -> list[pa.Table]:
+    """Return totals, then each column's counts, then for each child its parent's place and their counts."""
+    assert isinstance(bound.model, Marginals)
+    place = [bound.blocks.index(block) for block in others_of(bound.model, bound.blocks)]
+    parts = [_table("total", np.array([-1]), np.array([0]), tables.totals[None, :])]
+    parts += [_of_feature("one", feature, counts) for feature, counts in zip(place, tables.ones, strict=True)]
+    for (child, parent), counts in tables.pairs.items():
+        parts.append(_of_feature("parent", place[child], np.array([[place[parent]]])))
+        parts.append(_of_feature("pair", place[child], counts.reshape(len(counts), -1)))
+    return parts
+
+
+def _of_feature(part: str, feature: int, values: NDArray[np.int64]) -> pa.Table:
+    return _table(part, np.full(len(values), feature), np.arange(len(values)), values)
+
+
+def _table(part: str, feature: NDArray[np.int64], cell: NDArray[np.int64], values: NDArray[Any]) -> pa.Table:
     rows, width = values.shape
     return pa.table(
         {

@@ -214,7 +214,10 @@ def test_a_domain_that_could_overflow_or_means_nothing_is_refused(column):
 
 
 def test_a_handle_shows_bounds_and_keys():
-    shown = {column.name: column for column in describe(DOMAIN)}
+    shown = {
+        column.name: column
+        for column in describe(DOMAIN, dict.fromkeys((column.name for column in DOMAIN.columns), "int64"))
+    }
     assert (shown["age"].lower, shown["age"].upper) == (0, 100)
     assert shown["sex"].keys == ("F", "M")
 

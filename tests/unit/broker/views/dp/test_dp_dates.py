@@ -147,7 +147,7 @@ def test_bounds_that_are_no_days_are_refused(change):
 def test_a_policy_writes_bounds_as_dates_and_a_handle_shows_days():
     policy = compile_text("[dataset.p]\nbounds = { day = [2023-11-14, '2024-03-02'], age = [0, 9] }")
     assert policy.datasets["p"].bounds["day"] == (f"{DAY.lower:.0f}", f"{DAY.upper:.0f}")
-    shown = describe(DOMAIN)[0]
+    shown = describe(DOMAIN, dict.fromkeys((column.name for column in DOMAIN.columns), "int64"))[0]
     assert (shown.kind, shown.lower, shown.upper) == ("date", DAY.lower, DAY.upper)
     for ends, why in (("'2024-02-30', 2024-03-01", "no such day"), ("2024-03-01, 2024-02-01", "less than the largest")):
         with pytest.raises(PolicyError, match=f"line 2.*{why}"):

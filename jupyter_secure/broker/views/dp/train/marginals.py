@@ -1,0 +1,163 @@
+"""Noisy tables for synthetic rows: each column's counts, and those of the pairs that form the best tree.
+
+Steps: (1) release each column's counts; (2) choose a tree of pairs, edge by edge, by OpenDP's noisy maximum: a pair is
+worth how far its true table is from what the released counts of its columns say, less what its noise will be; (3)
+release the tables of the chosen pairs. The method is MST (McKenna, Miklau and Sheldon 2021), with AIM's penalty for
+large tables (McKenna et al. 2022), and every table taken by the target category. Rows are drawn from the tables
+elsewhere, which costs nothing more.
+
+Promise: estimates come from released numbers only, so one row moves a pair's worth by at most 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_secure.broker.views.dp.release import UNITS_PER_RHO, Noise, gaussian, opendp, release, widened
+from jupyter_secure.protocol.training import Marginals
+
+from .encode import Touched
+from .fixed import row_l2
+from .tables import CHOICE, ONES, PAIRS, SHARES, Edge, joining, others_of, rooted, target_block
+
+if TYPE_CHECKING:
+    from .bind import BoundTraining
+
+Whole = NDArray[np.int64]
+
+
+class Counted:
+    """Rows as cells of the columns of the tree, and of the target category (one cell if there is none)."""
+
+    def __init__(self, bound: BoundTraining, rows: Sequence[Touched]) -> None:
+        model = bound.model
+        assert isinstance(model, Marginals)
+        target, self.blocks = target_block(model, bound.blocks), others_of(model, bound.blocks)
+        cells = {block.col: touch.cell - block.first for block, touch in zip(bound.blocks, rows, strict=True)}
+        self.classes = 1 if target is None else target.cells
+        self._cells = [cells[block.col] for block in self.blocks]
+        length = len(rows[0].cell)
+        self._target = np.zeros(length, dtype=np.int64) if target is None else cells[target.col]
+
+    def totals(self) -> Whole:
+        """Return the exact counts of the target's cells."""
+        return np.bincount(self._target, minlength=self.classes)
+
+    def one(self, place: int) -> Whole:
+        """Return the exact counts of a column, shape (cells, classes)."""
+        size = self.blocks[place].cells
+        return np.bincount(self._cells[place] * self.classes + self._target, minlength=size * self.classes).reshape(
+            size, self.classes
+        )
+
+    def pair(self, edge: Edge) -> Whole:
+        """Return the exact counts of a pair, shape (cells of one, cells of the other, classes)."""
+        shape = (self.blocks[edge[0]].cells, self.blocks[edge[1]].cells, self.classes)
+        place = (self._cells[edge[0]] * shape[1] + self._cells[edge[1]]) * self.classes + self._target
+        return np.bincount(place, minlength=math.prod(shape)).reshape(shape)
+
+
+def ones_noise(bound: BoundTraining) -> tuple[Noise, int, int]:
+    """Return the noise of the first release, its sensitivity and its cost: a row adds 1 to each column, and to all."""
+    width = _width(bound)
+    return _noise(bound, 1 + width, ONES if width > 1 else SHARES)
+
+
+def pairs_noise(bound: BoundTraining) -> tuple[Noise, int, int]:
+    """Return the same of the last release: a row adds 1 to each chosen pair."""
+    return _noise(bound, max(_width(bound) - 1, 1), PAIRS)
+
+
+class Tables(NamedTuple):
+    """Released counts.
+
+    Attributes:
+        totals: of the target's cells.
+        ones: of each column, shape (cells, classes).
+        pairs: by child and parent in the tree, shape (cells of the child, cells of the parent, classes).
+    """
+
+    totals: Whole
+    ones: list[Whole]
+    pairs: dict[Edge, Whole]
+
+
+def release_tables(bound: BoundTraining, counted: Counted) -> Tables:
+    """Return the released tables."""
+    totals, *ones = _released([counted.totals(), *map(counted.one, range(len(counted.blocks)))], *ones_noise(bound))
+    edges = list(rooted(choose(bound, counted, totals, ones)).items())
+    pairs = _released([counted.pair(edge) for edge in edges], *pairs_noise(bound)) if edges else []
+    return Tables(totals, ones, dict(zip(edges, pairs, strict=True)))
+
+
+def choose(bound: BoundTraining, counted: Counted, totals: Whole, ones: list[Whole]) -> list[Edge]:
+    """Return the pairs of a tree over all columns, one noisy maximum for each."""
+    width = len(ones)
+    if width < 2:
+        return []
+    scale = pairs_noise(bound)[0].scale
+    worths = {
+        edge: worth(counted.pair(edge), totals, ones[edge[0]], ones[edge[1]], scale) for edge in joining(width, [])
+    }
+    best = noisy_max(bound.k, bound.units * CHOICE // (width - 1))
+    chosen: list[Edge] = []
+    for _ in range(width - 1):
+        left = joining(width, chosen)
+        chosen.append(left[int(best([worths[edge] for edge in left]))])
+    return chosen
+
+
+def worth(table: Whole, totals: Whole, one: Whole, two: Whole, scale: float) -> int:
+    """Return how much a pair's table adds: its distance (L1) from independence, less the noise that it would have.
+
+    Args:
+        table: exact counts; everything else is released or public.
+        totals: of the target's cells.
+        one: counts of the first column.
+        two: of the second.
+        scale: of the noise in a released pair.
+    """
+    alone = np.maximum(one, 0)[:, None, :] * np.maximum(two, 0)[None, :, :] // np.maximum(totals, 1)
+    return int(np.abs(table - alone).sum()) - math.ceil(math.sqrt(2 / math.pi) * scale * table.size)
+
+
+def noisy_max(k: int, units: int) -> Any:
+    """Return a mechanism that picks the largest of integers that a person moves by at most k each, for `units`.
+
+    Raises:
+        ArithmeticError: no scale fits the budget.
+    """
+    budget = Fraction(units, UNITS_PER_RHO)
+    first = k / math.sqrt(2 * float(budget))
+    scale = widened(first, lambda scale: Fraction(_maximum(scale).map(k)) <= budget)
+    return _maximum(scale)
+
+
+def _maximum(scale: float) -> Any:
+    dp = opendp()
+    domain = dp.vector_domain(dp.atom_domain(T="i64"))
+    return dp.m.make_noisy_max(domain, dp.linf_distance(T="i64"), dp.zero_concentrated_divergence(), scale=scale)
+
+
+def _width(bound: BoundTraining) -> int:
+    model = bound.model
+    assert isinstance(model, Marginals)
+    return len(others_of(model, bound.blocks))
+
+
+def _noise(bound: BoundTraining, square: int, shares: int) -> tuple[Noise, int, int]:
+    l2, units = row_l2(square, bound.k), bound.units * shares
+    return gaussian(l2, units), l2, units
+
+
+def _released(tables: list[Whole], noise: Noise, l2: int, units: int) -> list[Whole]:
+    exact = np.concatenate([table.ravel() for table in tables])
+    noisy = np.array(release(exact.tolist(), noise, l2, units), dtype=np.int64)
+    ends = np.cumsum([table.size for table in tables])[:-1]
+    return [part.reshape(table.shape) for part, table in zip(np.split(noisy, ends), tables, strict=True)]
