@@ -84,8 +84,10 @@ class Driver:
     async def interrupt(self, kernel, code, after=1.0):
         begun = asyncio.Event()
         running = asyncio.ensure_future(self.run(kernel, f"print('begun')\n{code}", heard=begun))
-        async with asyncio.timeout(60):
-            await begun.wait()  # an interrupt that comes before the cell is nobody's
+        try:
+            await asyncio.wait_for(begun.wait(), 60)  # an interrupt that comes before the cell is nobody's
+        except TimeoutError:
+            raise TimeoutError("the cell did not begin") from None
         await asyncio.sleep(after)
         await self.kernels.get_kernel(kernel).interrupt_kernel()
         return await running
