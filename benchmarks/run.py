@@ -20,6 +20,7 @@ BENCHMARKS = (
     "dp_count",
     "dp_notebook",
     "dp_grouped",
+    "synthetic",
     "kernel_start",
     "guard",
 )
