@@ -3,7 +3,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 // What decides what is shown must stay testable without a browser: no JupyterLab, no React.
-const RIM = ['index', 'api', 'follow', 'icons'];
+const RIM = ['index', 'api', 'follow', 'hover', 'icons', 'kernelForecast'];
 
 export default tseslint.config(
   { ignores: ['lib', 'node_modules', 'style/index.js'] },

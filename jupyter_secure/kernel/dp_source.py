@@ -20,6 +20,7 @@ from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Query
 from jupyter_secure.protocol.query import NEEDED
 
 from .dp_date import EPOCH
+from .dp_drowning import drowns_below
 from .step_up import asked
 
 
@@ -42,7 +43,6 @@ WHOSE = {
 LOW = (0.25, 0.1)  # shares of a budget that are worth a word when no more is left
 
 
-COUNTS = ("count", "persons", "histogram")
 GUESSES, NEAR, MOST = 8, 0.97, 50.0
 
 
@@ -214,12 +214,9 @@ def _forecast(reply: Answer, question: dict[str, Any]) -> Any:
     import pandas as pd
 
     frame = pd.DataFrame({"asked": list(reply.errors), "margin": list(reply.errors.values()), "epsilon": reply.cost})
-    counted = [aggregate.get("op") in COUNTS for aggregate in question.get("aggs", [])]
-    grouped = bool(question.get("group_by")) or any(it.get("op") == "histogram" for it in question.get("aggs", []))
-    if grouped and any(counted):
-        # Of a group that is smaller than the margin nobody can say that it is there at all.
-        margins = frame["margin"].where(pd.Series(counted).reindex(frame.index, fill_value=False))
-        frame["drowns_below"] = margins.map(math.ceil, na_action="ignore")
+    small = drowns_below(reply.errors, question)
+    if small:
+        frame["drowns_below"] = frame["asked"].map(small)
     return frame
 
 

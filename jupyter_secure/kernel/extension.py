@@ -1,8 +1,8 @@
 """The IPython extension: loaded by the guard into every kernel, or by hand with `%load_ext jupyter_secure`.
 
-Steps: take the channel out of the environment, before code of the notebook runs; register magics and completion; let
-errors show as sentences; a moment later, when the kernel is idle, import what the first load needs and greet the
-broker. Loading twice is the same as loading once.
+Steps: take the channel out of the environment, before code of the notebook runs; register magics, completion and
+forecasts; let errors show as sentences; a moment later, when the kernel is idle, import what the first load needs and
+greet the broker. Loading twice is the same as loading once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 import threading
 from typing import Any
 
-from . import completion, debugging, installing, refusals, workers
+from . import completion, debugging, forecast, installing, refusals, workers
 from .client import CONNECTION
 from .magics import CELL_NAMES, NAMES, SecureMagics
 
@@ -26,6 +26,7 @@ def load_ipython_extension(shell: Any) -> None:
     refusals.install()
     shell.register_magics(SecureMagics)
     completion.install(shell)
+    forecast.install(shell)
     installing.install(shell)
     debugging.withdraw_if_cut_off()
     workers.fork_if_cut_off()
@@ -38,6 +39,7 @@ def load_ipython_extension(shell: Any) -> None:
 def unload_ipython_extension(shell: Any) -> None:
     """Take everything out again; the channel stays with the process."""
     completion.uninstall(shell)
+    forecast.uninstall(shell)
     installing.uninstall(shell)
     for name in NAMES:
         shell.magics_manager.magics["line"].pop(name, None)

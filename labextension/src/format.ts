@@ -1,6 +1,6 @@
 /** Words and numbers as people read them. Pure: the time of now is an argument. */
 
-import type { ColumnOffer, Entry, Gauge, Offer } from './types.js';
+import type { ColumnOffer, Entry, Gauge, Header, Offer } from './types.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -130,6 +130,9 @@ const KINDS: Record<string, string> = {
 
 export const kindText = (kind: string): string => KINDS[kind] ?? kind.replace(/[._]/g, ' ');
 
+/** What happened, in a word or two. */
+export const entryText = ({ kind, preview }: Header): string => (preview ? 'Price of a query told' : kindText(kind));
+
 export function outcomeOf(entry: Entry): Outcome {
   const { outcome } = entry.header;
   return outcome === 'permitted' || outcome === 'refused' || outcome === 'done' || outcome === 'failed'
@@ -156,7 +159,7 @@ export function reasonText(entry: Entry): string {
   const { header, personal } = entry;
   const error = header.error === null ? '' : (ERRORS[header.error] ?? header.error);
   const purpose = personal?.purpose ? `for ${personal.purpose}` : '';
-  const cost = header.cost ? `cost ε ${header.cost}` : '';
+  const cost = header.cost && !header.preview ? `cost ε ${header.cost}` : '';
   return [personal?.note?.replace(/\.$/, '') || error, purpose, cost].filter(Boolean).join(', ');
 }
 
@@ -169,7 +172,7 @@ export function newsSentence(fresh: Entry[]): string {
   if (!entry) {
     return '';
   }
-  const what = [kindText(entry.header.kind), datasetText(entry.header.dataset, null)].filter(Boolean).join(' ');
+  const what = [entryText(entry.header), datasetText(entry.header.dataset, null)].filter(Boolean).join(' ');
   return `${plural(fresh.length, 'new log entry', 'new log entries')}. Last: ${what}, ${entry.header.outcome}.`;
 }
 

@@ -9,7 +9,10 @@ import { refreshIcon } from '@jupyterlab/ui-components';
 
 import { connect } from './api.js';
 import { followChanges, followNotebook } from './follow.js';
+import { ForecastModel } from './forecastModel.js';
+import { followQuestions } from './hover.js';
 import { shieldIcon } from './icons.js';
+import { askKernel } from './kernelForecast.js';
 import { PanelModel } from './model.js';
 import { SecurePanel } from './panel.js';
 import { GuardStatus } from './status.js';
@@ -44,12 +47,18 @@ function addCommands(app: JupyterFrontEnd, panel: SecurePanel, model: PanelModel
   });
 }
 
-async function applySettings(app: JupyterFrontEnd, registry: ISettingRegistry, model: PanelModel): Promise<void> {
+async function applySettings(
+  app: JupyterFrontEnd,
+  registry: ISettingRegistry,
+  model: PanelModel,
+  forecasts: ForecastModel
+): Promise<void> {
   const settings = await registry.load(ID);
   let timer: number | undefined;
   const read = (): void => {
     const seconds = Number(settings.get('refreshSeconds').composite);
     model.logEntries = Number(settings.get('logEntries').composite);
+    forecasts.allow(settings.get('priceQuestions').composite === true);
     window.clearInterval(timer);
     timer = seconds > 0 ? window.setInterval(() => model.changed(null), seconds * 1000) : undefined;
   };
@@ -76,7 +85,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     statusBar: IStatusBar | null
   ) => {
     const model = new PanelModel(connect(app.serviceManager.serverSettings));
-    const panel = new SecurePanel(model, source => insertCell(tracker, source));
+    const forecasts = new ForecastModel(cell => askKernel(tracker.currentWidget?.sessionContext.session?.kernel, cell));
+    const panel = new SecurePanel(model, forecasts, source => insertCell(tracker, source));
     app.shell.add(panel, 'right', { rank: 850, type: 'Secure Data' });
     restorer?.add(panel, panel.id);
     addCommands(app, panel, model);
@@ -90,8 +100,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     followNotebook(app, tracker, model);
     followChanges(app, model);
+    followQuestions(tracker, forecasts);
     if (registry) {
-      void applySettings(app, registry, model);
+      void applySettings(app, registry, model, forecasts);
     }
   }
 };

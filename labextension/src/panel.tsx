@@ -4,6 +4,7 @@ import { ReactWidget, errorIcon, refreshIcon } from '@jupyterlab/ui-components';
 import { type JSX, type ReactNode, useCallback, useMemo, useState, useSyncExternalStore } from 'react';
 
 import { isOpen, NOTHING } from './access.js';
+import type { ForecastModel } from './forecastModel.js';
 import { shieldIcon } from './icons.js';
 import { browserPasskeys } from './mfa.js';
 import type { PanelModel } from './model.js';
@@ -13,6 +14,7 @@ import { AccessLog, LogAlarm } from './views/accessLog.js';
 import { Approvals } from './views/approvals.js';
 import { Budget } from './views/budget.js';
 import { Datasets } from './views/datasets.js';
+import { ForecastBar } from './views/forecast.js';
 import { Identity } from './views/identity.js';
 import { Lineage } from './views/lineage.js';
 import { SecondFactor, StepUps } from './views/mfa.js';
@@ -23,13 +25,16 @@ import { Unlock } from './views/unlock.js';
 
 interface PanelProps {
   model: PanelModel;
+  forecasts: ForecastModel;
   insert: (source: string) => void;
 }
 
 const count = (items: readonly unknown[] | undefined): { badge?: string } =>
   items && items.length > 0 ? { badge: items.length.toLocaleString() } : {};
 
-function Data({ model, insert, state, session }: PanelProps & { state: Snapshot; session: Session }): JSX.Element {
+type DataProps = Omit<PanelProps, 'forecasts'> & { state: Snapshot; session: Session };
+
+function Data({ model, insert, state, session }: DataProps): JSX.Element {
   const { round, path } = state;
   // A new function for every round and notebook makes open answers ask again.
   const ask = useCallback(
@@ -86,7 +91,7 @@ function WithAccess({
   );
 }
 
-function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
+function Content(props: Omit<PanelProps, 'forecasts'> & { state: Snapshot }): JSX.Element {
   const { model, state } = props;
   const session = state.session.value;
   const fault = state.session.fault;
@@ -139,7 +144,7 @@ function Content(props: PanelProps & { state: Snapshot }): JSX.Element {
   );
 }
 
-export function Panel({ model, insert }: PanelProps): JSX.Element {
+export function Panel({ model, forecasts, insert }: PanelProps): JSX.Element {
   const state = useSyncExternalStore(model.subscribe, model.snapshot);
   return (
     <>
@@ -162,6 +167,9 @@ export function Panel({ model, insert }: PanelProps): JSX.Element {
       <div className="jp-Secure-content" aria-busy={state.session.loading && state.session.value === null}>
         <Content model={model} insert={insert} state={state} />
       </div>
+      {state.session.value?.vault === 'unlocked' && (
+        <ForecastBar model={forecasts} gauges={state.gauges.value?.gauges ?? []} />
+      )}
     </>
   );
 }
@@ -169,6 +177,7 @@ export function Panel({ model, insert }: PanelProps): JSX.Element {
 export class SecurePanel extends ReactWidget {
   constructor(
     private readonly model: PanelModel,
+    private readonly forecasts: ForecastModel,
     private readonly insert: (source: string) => void
   ) {
     super();
@@ -181,14 +190,16 @@ export class SecurePanel extends ReactWidget {
   }
 
   protected override render(): JSX.Element {
-    return <Panel model={this.model} insert={this.insert} />;
+    return <Panel model={this.model} forecasts={this.forecasts} insert={this.insert} />;
   }
 
   protected override onAfterShow(): void {
     this.model.show(true);
+    this.forecasts.show(true);
   }
 
   protected override onAfterHide(): void {
     this.model.show(false);
+    this.forecasts.show(false);
   }
 }

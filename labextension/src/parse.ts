@@ -89,7 +89,8 @@ function header(value: unknown): t.Header {
     rows: maybeCount(from.rows),
     guard: maybeText(from.guard),
     error: maybeText(from.error),
-    cost: maybeText(from.cost)
+    cost: maybeText(from.cost),
+    preview: textMap(from.extra).preview === 'yes'
   };
 }
 

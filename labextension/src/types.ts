@@ -79,6 +79,8 @@ export interface Header {
   guard: string | null;
   error: string | null;
   cost: string | null;
+  /** Only the price of a question was told. */
+  preview: boolean;
 }
 
 export interface Personal {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { entryText, reasonText } from '../lib/format.js';
 import * as parse from '../lib/parse.js';
 import { ShapeError } from '../lib/shape.js';
 import { entry, graph, guard, note, session } from './samples.ts';
@@ -69,6 +70,16 @@ test('entries come newest first and keep an erased personal part apart', () => {
   );
   assert.equal(page.entries[1]?.personal, null);
   assert.equal(page.entries[0]?.personal?.user, 'ada');
+});
+
+test('a preview is told from an answer', () => {
+  const answered = { kind: 'query.answered', cost: '0' };
+  const entries = [entry(1, answered), entry(2, { ...answered, extra: { preview: 'yes' } })];
+  const [preview, repeat] = parse.logPage({ entries, checkpoint: note(4) }).entries;
+  assert.ok(preview && repeat);
+  assert.deepEqual([preview.header.preview, repeat.header.preview], [true, false]);
+  assert.deepEqual([entryText(preview.header), reasonText(preview)], ['Price of a query told', 'for study']);
+  assert.deepEqual([entryText(repeat.header), reasonText(repeat)], ['Query answered', 'for study, cost ε 0']);
 });
 
 test('an edge into nowhere is dropped and an unclear one counts as reported', () => {

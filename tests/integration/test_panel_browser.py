@@ -137,6 +137,69 @@ def test_a_locked_vault_is_unlocked_in_the_sidebar(lab, server):
     panel(shown).get_by_text(re.compile("1,629 rows")).wait_for(timeout=30_000)
 
 
+QUESTION = "%%secure_sql --epsilon 0.2\nSELECT sex, COUNT(*) AS n, AVG(age_1971) FROM patients GROUP BY sex"
+
+
+def write_cell(shown, code):
+    """Insert a cell that is not run, and leave it: the mouse over the menu, another cell active."""
+    panel(shown).get_by_text("G3", exact=True).first.wait_for(timeout=60_000)
+    shown.locator(".jp-Notebook .jp-Cell").first.click()
+    shown.keyboard.press("Escape")
+    shown.keyboard.press("a")
+    shown.keyboard.press("Enter")
+    shown.keyboard.insert_text(code)
+    shown.keyboard.press("Escape")
+    shown.keyboard.press("ArrowDown")
+    shown.mouse.move(5, 5)
+    return shown.locator(".jp-Notebook .jp-CodeCell", has_text=code.partition("\n")[0]).first
+
+
+def spent(shown):
+    return panel(shown).get_by_role("meter", name="patients, you").get_attribute("aria-valuenow", timeout=30_000)
+
+
+def test_a_question_under_the_mouse_says_what_it_would_cost(lab):
+    shown = lab("scientist", "second.ipynb")
+    cell = write_cell(shown, QUESTION)
+    foot = panel(shown).get_by_role("region", name="The question in front")
+    foot.wait_for(state="detached")
+    before = spent(shown)
+    cell.hover()
+    foot.get_by_text("ε 0.2 at δ 1e-6", exact=True).wait_for(timeout=30_000)
+    foot.get_by_text("SELECT sex, COUNT(*) AS n").wait_for()
+    text = foot.inner_text()
+    assert re.search(r"Left for one question: ε [\d.]+ \(you\)\.", text), text
+    assert re.search(r"Groups of fewer than \d+ drown in the noise\.", text), text
+    margins = foot.get_by_role("table", name="Margins of error to expect")
+    assert re.search(r"n\s+± \d", margins.inner_text())
+    log = panel(shown).get_by_role("table", name="Access log of this notebook")
+    log.get_by_role("row", name=re.compile("Price of a query told.*patients v1")).first.wait_for(timeout=30_000)
+    assert spent(shown) == before
+    assert not cell.locator(".jp-OutputArea-output").count()
+    panel(shown).get_by_role("button", name="Refresh Secure Data").hover()  # on the way to the sidebar it stays
+    foot.get_by_role("table").wait_for()
+
+
+def test_a_price_is_told_while_a_cell_runs_and_changes_with_the_text(lab):
+    shown = lab("scientist", "second.ipynb")
+    cell = write_cell(shown, QUESTION)
+    run_cell(shown, "import time; time.sleep(20); print('slept to ' 'the end')")
+    foot = panel(shown).get_by_role("region", name="The question in front")
+    cell.hover()
+    foot.get_by_text("ε 0.2 at δ 1e-6", exact=True).wait_for(timeout=15_000)
+    cell.locator(".cm-content").click()
+    shown.keyboard.press("Control+a")
+    shown.keyboard.insert_text("%%secure_sql\nSELECT AVG(height) FROM patients")
+    foot.get_by_text(re.compile("No preview. There is no column height here")).wait_for(timeout=15_000)
+    shown.keyboard.press("Control+a")
+    shown.keyboard.insert_text("%%secure_sql --epsilon 40\nSELECT COUNT(*) FROM patients")
+    foot.get_by_text("More than is left").wait_for(timeout=15_000)
+    assert not shown.get_by_text("slept to the end").count()  # all of it while the main thread slept
+    shown.keyboard.press("Control+a")
+    shown.keyboard.insert_text("1 + 1")
+    foot.wait_for(state="detached")
+
+
 def test_every_control_is_reached_by_keyboard(lab):
     shown = lab("scientist")
     panel(shown).get_by_text(re.compile("1,629 rows")).wait_for(timeout=30_000)

@@ -4,7 +4,7 @@ import { checkIcon, circleEmptyIcon, closeIcon, errorIcon, infoIcon, type LabIco
 import type { JSX } from 'react';
 
 import { type Finding, findingSentence, isAlarm } from '../checkpoint.js';
-import { datasetText, fullTime, kindText, type Outcome, outcomeOf, plural, reasonText, shortTime } from '../format.js';
+import { datasetText, entryText, fullTime, type Outcome, outcomeOf, plural, reasonText, shortTime } from '../format.js';
 import type { Log } from '../logPages.js';
 import type { Part } from '../state.js';
 import type { Entry } from '../types.js';
@@ -51,7 +51,7 @@ function Row({ entry, now, me }: RowProps): JSX.Element {
         </time>
       </td>
       <td role="cell" aria-colindex={2} className="jp-Secure-logWhat">
-        {kindText(header.kind)}
+        {entryText(header)}
         {who && <span className="jp-Secure-quiet"> {who}</span>}
       </td>
       <td role="cell" aria-colindex={3} className="jp-Secure-logDataset">

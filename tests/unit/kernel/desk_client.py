@@ -21,11 +21,11 @@ class DeskClient:
         front = self._wait(self._desk.__aenter__())
         self._kernel = self._wait(front.kernel(person))
 
-    def _wait(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+    def _wait(self, work, timeout=120):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
-    def request(self, message, progress=None):
-        reply, table = self._wait(self._kernel.fetch(message))
+    def request(self, message, progress=None, *, timeout=120):
+        reply, table = self._wait(self._kernel.fetch(message), timeout)
         if table is None:
             return reply, None
         self._tables[len(self._tables)] = table
