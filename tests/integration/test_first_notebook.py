@@ -90,6 +90,23 @@ def test_a_refusal_is_one_sentence_without_a_traceback(scientist):
     assert len(shown.splitlines()) == 1
 
 
+def test_synthetic_rows_have_the_columns_of_the_view_and_are_paid_for_once(scientist):
+    said = scientist.text("made = %secure_load patients --as synthetic --epsilon 0.5 --target quit_smoking")
+    assert "made-up rows, epsilon 0.5." in said
+    assert "Random tokens: patient_id, email." in said
+    scientist.run("real = %secure_load patients --quiet")
+    assert scientist.text("list(made.columns.intersection(real.columns)) == list(real.columns)") == "True"
+    differ = "{name for name in real if made[name].dtype != real[name].dtype and real[name].notna().all()}"
+    assert scientist.text(differ) == "set()"
+    assert scientist.text("set(made.patient_id) & set(real.patient_id)") == "set()"
+    assert "free, from the record" in scientist.text(
+        "again = %secure_load patients --as synthetic --epsilon 0.5 --target quit_smoking"
+    )
+    assert scientist.text("again.equals(made)") == "True"
+    assert "go with `--as synthetic`" in scientist.text("%secure_load patients --rows 5")
+    assert "epsilon" in scientist.text("%secure_load patients --as synthetic --preview")
+
+
 def test_frames_columns_and_functions(scientist):
     shown = scientist.text(
         "import jupyter_secure\n"
