@@ -27,6 +27,7 @@ from jupyter_secure.protocol.view import Rung
 from .dp_source import LOW, WHOSE, left_of, running_out
 from .table import Rows, as_html, as_text, paragraphs
 
+COARSE = 0.05  # share of all rows by which a count may be off before it is worth a word
 LAST = 5  # questions that are named below the table; `.reply.history` has more
 RUNGS = {Rung.RAW: "raw", Rung.MASKED: "masked", Rung.DP: "dp", Rung.DENY: "nothing"}
 
@@ -278,11 +279,14 @@ class SyntheticNote(Shown):
         """Say that nobody in it is real, what it cost, and what it is good for."""
         it = self.reply
         about, free = it.about, "free, from the record" if it.about["repeated"] else f"epsilon {it.about['epsilon']}"
-        rows = f"{self._rows:,} made-up rows, {free}"
+        one, pair = (about["margins"][f"count of a {what}"] for what in ("cell", "pair"))
         told = [
-            f"{about['dataset']} version {about['version']}, synthetic: {rows}.",
-            "Shares of one column and of two together are near the real ones; take findings from private questions.",
+            f"{about['dataset']} version {about['version']}, synthetic: {self._rows:,} made-up rows, {free}.",
+            f"Counts by one column are within {one:,.0f} of the real ones, of a pair in the tree within {pair:,.0f} (95 %).",
         ]
+        if one > COARSE * self._rows:
+            told.append("That is much for so few rows: offer a larger epsilon, or name fewer columns.")
+        told.append("Take findings from private questions.")
         if it.tokens:
             told.append(f"Random tokens: {_few(it.tokens)}.")
         if it.empty:

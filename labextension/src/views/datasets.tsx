@@ -49,10 +49,12 @@ function Insert({ offer, insert }: InsertProps): JSX.Element | null {
   // One purpose only is a likely answer; of several the person says which.
   const [purpose, setPurpose] = useState(offer.purposes.length === 1 ? (offer.purposes[0] ?? '') : '');
   const [highest, ...lower] = offer.rungs;
+  // Whoever may ask private questions may have rows drawn from the answer to one.
+  const others = offer.rungs.includes('dp') ? [...lower, 'synthetic'] : lower;
   // What was chosen earlier may no longer be permitted.
   const source = loadMagic(
     offer.dataset,
-    lower.includes(rung) ? rung : null,
+    others.includes(rung) ? rung : null,
     offer.purposes.includes(purpose) ? purpose : null
   );
   if (source === null || highest === undefined) {
@@ -60,7 +62,7 @@ function Insert({ offer, insert }: InsertProps): JSX.Element | null {
   }
   return (
     <div className="jp-Secure-insert">
-      {lower.length > 0 && <Choice label="As" none={highest} options={lower} value={rung} choose={setRung} />}
+      {others.length > 0 && <Choice label="As" none={highest} options={others} value={rung} choose={setRung} />}
       {offer.purposes.length > 0 && (
         <Choice label="Purpose" none="none named" options={offer.purposes} value={purpose} choose={setPurpose} />
       )}
