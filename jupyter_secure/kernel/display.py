@@ -280,12 +280,11 @@ class SyntheticNote(Shown):
         it = self.reply
         about, free = it.about, "free, from the record" if it.about["repeated"] else f"epsilon {it.about['epsilon']}"
         one, pair = (about["margins"][f"count of a {what}"] for what in ("cell", "pair"))
-        told = [
-            f"{about['dataset']} version {about['version']}, synthetic: {self._rows:,} made-up rows, {free}.",
-            f"Counts by one column are within {one:,.0f} of the real ones, of a pair in the tree within {pair:,.0f} (95 %).",
-        ]
-        if one > COARSE * self._rows:
-            told.append("That is much for so few rows: offer a larger epsilon, or name fewer columns.")
+        told = [f"{about['dataset']} version {about['version']}, synthetic: {self._rows:,} made-up rows, {free}."]
+        told.append(f"They stand for about {it.counted:,}; counts by one column are right within {one:,.0f},")
+        told.append(f"by a pair of the tree within {pair:,.0f} (95 %).")
+        if one > COARSE * it.counted:
+            told.append("That is much for so few: offer a larger epsilon, or name fewer columns.")
         told.append("Take findings from private questions.")
         if it.tokens:
             told.append(f"Random tokens: {_few(it.tokens)}.")

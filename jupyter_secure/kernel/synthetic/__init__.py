@@ -20,7 +20,7 @@ from jupyter_secure.kernel.dp import DpFrame
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import ColumnOffer, DpColumn
 
-from .drawing import consistent, draw, tables_of
+from .drawing import Tables, consistent, draw, tables_of
 from .report import compare
 from .values import left_out, values_of
 
@@ -56,6 +56,7 @@ class Made:
     """Synthetic rows, and what to tell of them.
 
     Attributes:
+        counted: about how many real rows there are, as the noisy counts say.
         asked: columns drawn from the released tables.
         tokens: columns of random tokens.
         empty: columns that nobody may ask about.
@@ -63,6 +64,7 @@ class Made:
     """
 
     table: pa.Table
+    counted: int
     asked: tuple[str, ...]
     tokens: tuple[str, ...]
     empty: tuple[str, ...]
@@ -83,8 +85,12 @@ def make(handle: DpFrame, wish: Wish, offered: Sequence[ColumnOffer] = ()) -> Ma
     """
     facts, cuts = _planned(handle, wish)
     answer = _asked(handle, wish, facts, cuts, dry_run=False)
-    drawn = _drawn(answer, facts, cuts, wish)
-    return _arranged(drawn, () if wish.columns is not None else offered, wish.seed, dict(answer.attrs))
+    tables = consistent(tables_of(answer), answer.attrs["margins"]["count of a cell"])
+    drawn = _drawn(tables, facts, cuts, wish)
+    whole, others = _with_others(drawn, () if wish.columns is not None else offered, wish.seed)
+    empty = tuple(name for name in others if whole[name].null_count == len(whole))
+    tokens = tuple(name for name in others if name not in empty)
+    return Made(whole, round(tables.totals.sum()), tuple(drawn), tokens, empty, dict(answer.attrs))
 
 
 def price(handle: DpFrame, wish: Wish) -> Any:
@@ -148,9 +154,8 @@ def _plain(value: float) -> float:
 
 
 def _drawn(
-    answer: Any, facts: Mapping[str, DpColumn], cuts: Mapping[str, Sequence[float]], wish: Wish
+    tables: Tables, facts: Mapping[str, DpColumn], cuts: Mapping[str, Sequence[float]], wish: Wish
 ) -> dict[str, pa.Array]:
-    tables = consistent(tables_of(answer), answer.attrs["margins"]["count of a cell"])
     size = round(tables.totals.sum()) if wish.rows is None else wish.rows
     of_target, cells = draw(tables, size, wish.seed)
     rng = np.random.default_rng((wish.seed, 1))
@@ -160,7 +165,10 @@ def _drawn(
     }
 
 
-def _arranged(drawn: Mapping[str, pa.Array], offered: Sequence[ColumnOffer], seed: int, about: dict[str, Any]) -> Made:
+def _with_others(
+    drawn: Mapping[str, pa.Array], offered: Sequence[ColumnOffer], seed: int
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return all columns in the order of the view, and the names of those that were not drawn."""
     rng, rows = np.random.default_rng((seed, 2)), len(next(iter(drawn.values())))
     others = {
         column.name: left_out(column, rows, rng)
@@ -170,6 +178,4 @@ def _arranged(drawn: Mapping[str, pa.Array], offered: Sequence[ColumnOffer], see
     order = [column.name for column in offered if column.name in drawn or column.name in others]
     order += [name for name in drawn if name not in order]
     whole = dict(drawn) | others
-    empty = tuple(name for name, column in others.items() if column.null_count == rows)
-    tokens = tuple(name for name in others if name not in empty)
-    return Made(pa.table({name: whole[name] for name in order}), tuple(drawn), tokens, empty, about)
+    return pa.table({name: whole[name] for name in order}), tuple(others)
