@@ -285,7 +285,7 @@ def test_a_cell_is_interrupted_and_the_kernel_keeps_its_state(ground):
 
 def test_a_cell_is_interrupted_while_workers_and_a_debugger_stand_by(private):
     """The end of the idle workers, which get the signal too, wakes a thread that must not take the kernel's own."""
-    for _ in range(5):
+    for _ in range(4):
         kernel = private.ask("start")["kernel"]
         private.ask("run", kernel=kernel, code=WORKS["joblib with processes of its own"])
         assert private.ask("debug", kernel=kernel, command="initialize", arguments=DEBUGS)["success"]
