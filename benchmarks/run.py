@@ -24,6 +24,7 @@ BENCHMARKS = (
     "kernel_start",
     "guard",
 )
+PEERS = ("dp_peers",)  # other libraries, which `make bench-peers` installs
 HUB = ("hub_load", "hub_revoke", "hub_masked_load")  # each takes a minute and more, and needs PostgreSQL's programs
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -31,7 +32,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 def main() -> int:
     """Run the named benchmarks, or all but the Hub's."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join((*BENCHMARKS, *HUB))}")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join((*BENCHMARKS, *PEERS, *HUB))}")
     parser.add_argument("--hub", action="store_true", help=f"run {', '.join(HUB)}")
     args = parser.parse_args()
     figures = []
