@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .normalise import Normal
 from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
-from .tree import BRANCHES
+from .tree import plant_nodes
 
 PERSONS = ""  # among the columns: a code for each row's person; no column has an empty name
 
@@ -77,9 +77,5 @@ def _tree(part: TreePart, values: NDArray[np.int64], codes: NDArray[np.int64] | 
     leaves = part.sizes[0]
     leaf = (np.clip(values, part.lo, part.hi) - part.lo) // part.width
     place = leaf if codes is None else codes * leaves + leaf
-    levels = [np.bincount(place, minlength=groups * leaves).reshape(groups, leaves).astype(np.int64)]
-    for size in part.sizes[1:]:
-        below = levels[-1]
-        padded = np.pad(below, ((0, 0), (0, size * BRANCHES - below.shape[1])))
-        levels.append(padded.reshape(groups, size, BRANCHES).sum(axis=2))
-    return np.concatenate(levels, axis=1).ravel()
+    counts = np.bincount(place, minlength=groups * leaves).reshape(groups, leaves).astype(np.int64)
+    return plant_nodes(part, counts).ravel()

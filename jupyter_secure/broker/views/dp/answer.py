@@ -21,6 +21,7 @@ from .group import group_codes, labels
 from .normalise import Normal
 from .opened import answer_open, forecast_open
 from .predicate import truth
+from .refine import Leaves, pick, refinement
 from .release import Noise, gaussian, release
 from .sensitivity import Part, l2
 from .value import FORECAST_ROWS, Released, expected, valued
@@ -47,7 +48,7 @@ def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_])
         return Answered(*answer_open(bound.opened, columns, used))
     codes = group_codes(bound.slots, columns)
     table: dict[str, pa.Array[Any]] = labels(bound.slots) if bound.slots else {}
-    released = {part: _noisy(part, aggregate(part, columns, used, codes, bound.groups), bound) for part in bound.parts}
+    released = {part: _released(part, columns, used, codes, bound) for part in bound.parts}
     errors: dict[str, float] = {}
     for each in bound.aggregates:
         value, margin = valued(each, [released[part] for part in each.parts], bound.groups)
@@ -62,6 +63,9 @@ def forecast(bound: Bound) -> dict[str, float]:
         return forecast_open(bound.opened)
     errors: dict[str, float] = {}
     for each in bound.aggregates:
+        if (plan := refinement(each.parts[0], bound)) is not None:
+            errors[f"{each.name} in ranks"] = plan.off(each.q)
+            continue
         what, margin = expected(each, [_noise(part, bound) for part in each.parts])
         errors[f"{each.name}{what.format(f'{FORECAST_ROWS:,}')}"] = margin
     return errors
@@ -71,7 +75,23 @@ def _noise(part: Part, bound: Bound) -> Noise:
     return gaussian(l2(part, bound.k), bound.units)
 
 
-def _noisy(part: Part, exact: NDArray[np.int64], bound: Bound) -> Released:
-    noise = _noise(part, bound)
-    noisy = release(exact.tolist(), noise, l2(part, bound.k), bound.units)
-    return Released(np.array(noisy, dtype=np.int64), noise)
+def _released(
+    part: Part,
+    columns: Mapping[str, Normal],
+    used: NDArray[np.bool_],
+    codes: NDArray[np.int64] | None,
+    bound: Bound,
+) -> Released:
+    plan = refinement(part, bound)
+    if plan is None:
+        exact, noise = aggregate(part, columns, used, codes, bound.groups), _noise(part, bound)
+        return Released(_noisy(exact, noise, l2(part, bound.k), bound.units), noise)
+    column, noise = columns[plan.part.col], plan.noise()
+    leaves = Leaves(plan.part, column.codes[used & ~column.null])
+    nodes = _noisy(leaves.nodes, noise, l2(plan.part, bound.k), plan.look)
+    picked = pick(plan, leaves, nodes)
+    return Released(nodes, noise, {q: (code, plan.off(q)) for q, code in picked.items()})
+
+
+def _noisy(exact: NDArray[np.int64], noise: Noise, distance: int, units: int) -> NDArray[np.int64]:
+    return np.array(release(exact.tolist(), noise, distance, units), dtype=np.int64)

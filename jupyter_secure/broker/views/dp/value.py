@@ -7,8 +7,8 @@ box that holds all its parts together with 95 %.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from .bind import BoundAggregate
 from .domain import NumberFacts
 from .release import ALPHA, Noise
 from .sensitivity import CountPart, ProductPart, SquarePart, SumPart, TreePart
-from .tree import quantile, rank_margin
+from .tree import around, prefixes, quantile, rank_margin
 
 # A ratio's margin depends on a private number of rows, so a forecast states it for groups of this public size.
 FORECAST_ROWS = 1000
@@ -30,10 +30,15 @@ Values = tuple[NDArray[np.generic], NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A noisy vector and the noise in it."""
+    """A noisy vector and the noise in it.
+
+    Attributes:
+        picked: of a tree, for the shares that were picked closer: a code, and how many rows it may be wrong by.
+    """
 
     noisy: NDArray[np.int64]
     noise: Noise
+    picked: Mapping[float, tuple[int, float]] = field(default_factory=dict)
 
 
 def valued(each: BoundAggregate, parts: Sequence[Released], groups: int) -> Values:
@@ -144,6 +149,11 @@ def _quantiles(each: BoundAggregate, tree: Released, groups: int) -> Values:
     assert isinstance(part, TreePart)
     assert column is not None
     nodes = tree.noisy.reshape(groups, -1)
-    found = np.array([quantile(part, of_group, each.q, tree.noise.scale) for of_group in nodes])
     unit = float(column.unit)
+    if each.q in tree.picked:
+        code, off = tree.picked[each.q]
+        off += rank_margin(part, tree.noise.scale)
+        value, margin = around(part, prefixes(part, nodes[0]), each.q, code, off)
+        return np.array([value * unit]), np.array([margin * unit])
+    found = np.array([quantile(part, of_group, each.q, tree.noise.scale) for of_group in nodes])
     return found[:, 0] * unit, found[:, 1] * unit

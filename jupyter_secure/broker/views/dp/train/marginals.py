@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_secure.broker.views.dp.release import UNITS_PER_RHO, Noise, gaussian, opendp, release, widened
+from jupyter_secure.broker.views.dp.choice import noisy_max
+from jupyter_secure.broker.views.dp.release import Noise, gaussian, release
 from jupyter_secure.protocol.training import Marginals
 
 from .encode import Touched
@@ -125,24 +125,6 @@ def worth(table: Whole, totals: Whole, one: Whole, two: Whole, scale: float) -> 
     """
     alone = np.maximum(one, 0)[:, None, :] * np.maximum(two, 0)[None, :, :] // np.maximum(totals, 1)
     return int(np.abs(table - alone).sum()) - math.ceil(math.sqrt(2 / math.pi) * scale * table.size)
-
-
-def noisy_max(k: int, units: int) -> Any:
-    """Return a mechanism that picks the largest of integers that a person moves by at most k each, for `units`.
-
-    Raises:
-        ArithmeticError: no scale fits the budget.
-    """
-    budget = Fraction(units, UNITS_PER_RHO)
-    first = k / math.sqrt(2 * float(budget))
-    scale = widened(first, lambda scale: Fraction(_maximum(scale).map(k)) <= budget)
-    return _maximum(scale)
-
-
-def _maximum(scale: float) -> Any:
-    dp = opendp()
-    domain = dp.vector_domain(dp.atom_domain(T="i64"))
-    return dp.m.make_noisy_max(domain, dp.linf_distance(T="i64"), dp.zero_concentrated_divergence(), scale=scale)
 
 
 def _width(bound: BoundTraining) -> int:
