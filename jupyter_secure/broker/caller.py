@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ class Caller:
         grant: of the kernel that asks; None when the person asks through the sidebar without a kernel.
         approvals: of the person, as the store has them now; `acknowledged` likewise, text digests by purpose.
         public_key: the kernel's X25519 key; empty until it said hello.
+        came: when the request reached the broker, in seconds of the monotonic clock.
         again: reads the same origin from the records once more, or raises `UnauthenticatedError`; for work that waits.
     """
 
@@ -30,6 +32,7 @@ class Caller:
     public_key: bytes = b""
     approvals: tuple[AccessRequest, ...] = ()
     acknowledged: dict[str, str] = field(default_factory=dict)
+    came: float = field(default_factory=time.monotonic)
 
     @property
     def guard(self) -> GuardLevel:

@@ -2,7 +2,8 @@
 
 A filter that matches thousands of rows takes longer than one that matches none, and failing takes its own time. The
 grid doubles (24, 48, 96 ms ...), so that differences of a few milliseconds rarely reach the next mark, and a large
-answer has a coarse grid. Promise: nothing leaves between two marks, whether it is an answer or a failure.
+answer has a coarse grid. Promise: nothing leaves between two marks, whether it is an answer or a failure. The grid
+begins when the question reached the broker, so reading who asks costs nothing besides.
 """
 
 from __future__ import annotations
@@ -12,23 +13,26 @@ import time
 from collections.abc import Awaitable, Callable
 
 FIRST_MARK = 0.024  # seconds; most small questions are done by then
+TICK = 0.002  # the loop's own timer rounds to milliseconds, and how it rounds would tell the time after all
 
 
 class Pace:
-    """The time since a question came; `mark` waits for the next mark of the grid."""
+    """The time since a question came, at `began`; `mark` waits for the next mark of the grid."""
 
     def __init__(
-        self, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        began: float,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._now, self._sleep = now, sleep
-        self._began = now()
+        self._began, self._now, self._sleep = began, now, sleep
 
     async def mark(self) -> None:
         """Return at the next mark."""
-        # A timer may fire early by its resolution; between two marks nothing may leave.
-        target = next_mark(self._now() - self._began)
-        while (left := target - (self._now() - self._began)) > 0:
-            await self._sleep(left)
+        target = self._began + next_mark(self._now() - self._began)
+        await self._sleep(max(0.0, target - self._now() - TICK))
+        while self._now() < target:
+            await self._sleep(0)
 
 
 def next_mark(elapsed: float) -> float:

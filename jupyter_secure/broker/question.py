@@ -85,7 +85,7 @@ class Questions:
         """
         if caller.grant is None or not caller.public_key:
             raise InvalidRequestError("This kernel has not introduced itself. Restart it and run the cell again.")
-        pace = Pace()
+        pace = Pace(caller.came)
         question = read_asked(wish.question)
         columns = tuple(sorted(columns_of(question))) or None
         load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns, purpose=wish.purpose)

@@ -1,6 +1,7 @@
 """How long an answer took is told by the grid of times alone, whether it is an answer or a failure."""
 
 import asyncio
+import time
 
 import pyarrow as pa
 import pytest
@@ -44,9 +45,12 @@ class Watched(Pace):
 
     events = None
 
+    began = None
+
     async def mark(self):
         await super().mark()
         self.events.append("mark")
+        Watched.began = self._began
 
 
 @pytest.fixture
@@ -73,6 +77,21 @@ async def test_an_answer_leaves_at_a_mark(world, events):
         events.append("delivered")
     assert table.num_rows == 1
     assert events == ["computed", "mark", "delivered"]
+
+
+async def test_reading_who_asks_is_part_of_the_time_that_the_grid_hides(world, events):
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        read, records = front.desk._caller, []
+
+        def reading(*of):
+            records.append(time.monotonic())
+            return read(*of)
+
+        front.desk._caller = reading
+        asked = time.monotonic()
+        await kernel.fetch(Query(question=COUNT))
+    assert asked <= Watched.began <= records[0]
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05])

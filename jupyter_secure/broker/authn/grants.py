@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from jupyter_secure.broker.store.database import transaction
 from jupyter_secure.broker.store.tables.grants import GRANTS
@@ -27,6 +27,7 @@ from .accounts import active
 
 LIFETIME = 24 * 3600 * 1000  # milliseconds: outlives a working day, not a forgotten kernel
 KEY_BYTES = 32  # X25519, RFC 7748
+_NAMED = select(GRANTS).where(GRANTS.c.id == bindparam("grant"))  # asked twice in each request
 _ENDED = "This kernel's grant has ended. Restart the kernel; if that does not help, log in again."
 
 
@@ -102,14 +103,10 @@ class Grants:
             connection.execute(update(GRANTS).where(GRANTS.c.id == grant).values(public_key=public_key))
         return live
 
-    def public_key(self, grant: str) -> str | None:
-        """Return the key bound to a grant, None before the kernel's `Hello`.
-
-        Raises:
-            UnauthenticatedError: the grant does not hold.
-        """
+    def shown(self, grant: str) -> tuple[Grant, str | None]:
+        """Return a grant as `get` does, and the key bound to it: None before the kernel's `Hello`."""
         with self._engine.connect() as connection:
-            return self._live(connection, grant)[1]
+            return self._live(connection, grant)
 
     def move(self, grant: str, notebook: str) -> Grant:
         """Follow a renamed notebook.
@@ -140,8 +137,7 @@ class Grants:
         return None if row is None else _from_row(dict(row))
 
     def _live(self, connection: Connection, grant: str) -> tuple[Grant, str | None]:
-        query: Select[Any] = select(GRANTS).where(GRANTS.c.id == grant)
-        row = connection.execute(query).mappings().first()
+        row = connection.execute(_NAMED, {"grant": grant}).mappings().first()
         if row is None or row["closed"] is not None or row["expires"] <= self._now():
             raise UnauthenticatedError(_ENDED)
         try:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import functools
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, get_args
 
@@ -184,7 +186,7 @@ class Desk:
 
     async def _answer(self, body: RelayRequest, reply: Reply) -> None:
         if isinstance(body, FromKernel):
-            caller = await self._caller_of_grant(body.grant)
+            caller = await self._caller_of_grant(body.grant, came=time.monotonic())
             notebook = caller.grant.notebook if caller.grant else None
             try:
                 await self._counter.answer(caller, body.request, reply)
@@ -280,11 +282,13 @@ class Desk:
     async def _network(self, body: Network) -> NetworkReply:
         return await asyncio.to_thread(self._egress.network, await self._caller_of_ticket(body))
 
-    async def _caller_of_grant(self, number: str) -> Caller:
-        grant = await asyncio.to_thread(self.grants.get, number)
+    async def _caller_of_grant(self, number: str, came: float | None = None) -> Caller:
+        grant, key = await asyncio.to_thread(self.grants.shown, number)
         principal = await self.identify.holder(grant)
         again = functools.partial(self._caller_of_grant, number)
-        return await asyncio.to_thread(self._caller, principal, again, grant, shown=True)
+        caller = await asyncio.to_thread(self._caller, principal, again, grant)
+        public_key = base64.b64decode(key) if key else b""
+        return dataclasses.replace(caller, public_key=public_key, came=caller.came if came is None else came)
 
     async def _caller_of_ticket(
         self, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage | AccessMessage | Network | Compare
@@ -299,18 +303,14 @@ class Desk:
         again = functools.partial(self._caller_of_ticket, body)
         return await asyncio.to_thread(self._caller, principal, again, grant)
 
-    def _caller(
-        self, principal: Principal, again: Callable[[], Awaitable[Caller]], grant: Grant | None, *, shown: bool = False
-    ) -> Caller:
-        """Read what the records say of whoever asks; `shown`: by a grant, whose kernel's key then counts."""
-        key = self.grants.public_key(grant.id) if grant is not None and shown else None
+    def _caller(self, principal: Principal, again: Callable[[], Awaitable[Caller]], grant: Grant | None) -> Caller:
+        """Read what the records say of whoever asks."""
         approvals, acknowledged = self.requests.standing(principal.name)
         return Caller(
             principal=self._mfa.dated(principal),
             now_ms=self.vault.now(),
             again=again,
             grant=grant,
-            public_key=base64.b64decode(key) if key else b"",
             approvals=approvals,
             acknowledged=acknowledged,
         )
