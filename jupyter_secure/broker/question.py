@@ -187,7 +187,12 @@ class Questions:
         self._write_caps(caller, ruling.view, priced.budget)
         domain = priced.domain.digest()  # of 100,000 keys it takes a while
         digest = question_digest(priced.question, version=ruling.version.digest, domain=domain, units=priced.units)
-        return self._ledger.reserve(digest, self._paying(caller, ruling.view, priced.budget), priced.units)
+        scopes = self._scopes(caller, ruling.view)
+        # A project's budget pays where policy has one, a notebook's where the person set one.
+        needed = {"dataset", "person", *(("project",) if priced.budget.project else ())}
+        paying = tuple(scope for scope in scopes if scope.kind in needed)
+        also = tuple(scope for scope in scopes if scope.kind == "notebook")
+        return self._ledger.reserve(digest, paying, priced.units, also=also)
 
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
         asked = priced.question
@@ -269,15 +274,6 @@ class Questions:
         if caller.grant is None or not caller.grant.notebook:
             return scopes
         return (*scopes, notebook_scope(name, person, caller.grant.notebook))
-
-    def _paying(self, caller: Caller, view: ViewSpec, budget: Purse) -> tuple[Scope, ...]:
-        """Return all budgets that pay: a project's where policy has one, a notebook's where the person set one."""
-        needed = {"dataset", "person", *(("project",) if budget.project else ())}
-        return tuple(
-            scope
-            for scope in self._scopes(caller, view)
-            if scope.kind in needed or (scope.kind == "notebook" and self._ledger.has(scope))
-        )
 
     async def _anchor(self) -> None:
         # One at a time, so that the last anchor of this broker in the log is its newest.

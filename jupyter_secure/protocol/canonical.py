@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring
 
 import msgspec
 
@@ -37,8 +38,10 @@ def digest(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    if value is None or isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, int):
         if abs(value) > MAX_SAFE_INTEGER:
             raise ValueError("an integer is beyond 2**53 - 1")

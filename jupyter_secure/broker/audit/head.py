@@ -11,6 +11,8 @@ from jupyter_secure.protocol.checkpoint import parse_checkpoint, parse_note
 from jupyter_secure.protocol.tlog import Frontier
 
 KEEP_EVERY = 256  # entries between two checkpoints that are kept for good
+_HEAD = select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.frontier, AUDIT_HEAD.c.note)
+_GROWN = update(AUDIT_HEAD)
 
 
 class StoredHead(NamedTuple):
@@ -27,7 +29,7 @@ class StoredHead(NamedTuple):
         Raises:
             ValueError: the frontier is damaged.
         """
-        row = connection.execute(select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.frontier, AUDIT_HEAD.c.note)).one_or_none()
+        row = connection.execute(_HEAD).one_or_none()
         if row is None:
             return cls(exists=False, frontier=Frontier(), note=None)
         return cls(exists=True, frontier=Frontier.unpack(row.size, row.frontier), note=row.note)
@@ -45,7 +47,7 @@ class StoredHead(NamedTuple):
         size = self.frontier.size
         values: dict[str, Any] = {"size": size, "frontier": self.frontier.pack(), "note": note or self.note}
         if self.exists:
-            connection.execute(update(AUDIT_HEAD).values(values))
+            connection.execute(_GROWN, values)
         else:
             connection.execute(insert(AUDIT_HEAD).values(id=0, **values))
         if note is not None and (self.note is None or self.signed() // KEEP_EVERY < size // KEEP_EVERY):

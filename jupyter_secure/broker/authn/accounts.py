@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError as AlreadyThereError
 
 from jupyter_secure.broker.store.database import transaction
@@ -23,6 +23,7 @@ from jupyter_secure.protocol.principal import Principal
 from .passwords import Cost, check, hash_password, require_strong
 
 WRONG = "That name and password do not belong together. Try again, or ask a data steward for an account."
+_NAMED = select(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("name"))  # asked four times in each request
 _UNKNOWN = "There is no active account of that name. `jupyter secure user list` shows those there are."
 
 
@@ -147,7 +148,7 @@ def active(connection: Connection, name: str) -> Principal:
 
 
 def _row(connection: Connection, name: str) -> dict[str, Any] | None:
-    found = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().first()
+    found = connection.execute(_NAMED, {"name": name}).mappings().first()
     return None if found is None else dict(found)
 
 

@@ -45,7 +45,7 @@ def units_of(epsilon: str, delta: str) -> int:
     units = bisect_right(range(1, MAX_UNITS), float(wanted), key=lambda units: _estimate(units, chance))
     shrink = 1 << 40
     # The nearness of the estimate is a convenience, this comparison is the promise.
-    while units >= 1 and not _covers(wanted, units, chance):
+    while units >= 1 and not _covers(wanted, _curve(units), chance):
         units -= 1 + units // shrink
         shrink = max(shrink >> 4, 2)
     if units < 1:
@@ -79,10 +79,10 @@ def _delta(text: str) -> float:
 
 def _least(units: int, delta: float) -> Decimal:
     """Return the least epsilon of six places that covers some units: the one a step below does not."""
-    least = _to_places(_estimate(units, delta))
-    if _covers(Fraction(least), units, delta) and not _covers(Fraction(least - _STEP), units, delta):
+    least, curve = _to_places(_estimate(units, delta)), _curve(units)
+    if _covers(Fraction(least), curve, delta) and not _covers(Fraction(least - _STEP), curve, delta):
         return least
-    return _to_places(float(_curve(units).epsilon(delta)))
+    return _to_places(float(curve.epsilon(delta)))
 
 
 def _to_places(epsilon: float) -> Decimal:
@@ -100,15 +100,16 @@ def _estimate(units: int, delta: float) -> float:
     return max(0.0, rho * (1 + high) + (log - math.log1p(high)) / high - math.log1p(1 / high))
 
 
-def _covers(epsilon: Fraction, units: int, delta: float) -> bool:
-    """Say whether some units cost at most `delta` at an epsilon, which is brought to the float below it."""
+def _covers(epsilon: Fraction, curve: Any, delta: float) -> bool:
+    """Say whether a curve costs at most `delta` at an epsilon, which is brought to the float below it."""
     near = float(epsilon)
     if Fraction(near) > epsilon:
         near = math.nextafter(near, -math.inf)
-    return near >= 0 and float(_curve(units).delta(near)) <= delta
+    return near >= 0 and float(curve.delta(near)) <= delta
 
 
 def _curve(units: int) -> Any:
+    """Return what OpenDP says of some units: a delta for each epsilon."""
     # The map of one mechanism of scale 1: a distance d costs rho = d^2 / 2. Both steps go to the float above, so that
     # what is converted is never less than what is counted.
     rho = math.nextafter(units / UNITS_PER_RHO, math.inf)

@@ -5,9 +5,10 @@ Promise: a cap is raised only if it stays within its bound, by a conditional UPD
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from jupyter_secure.broker.store.tables.ledger import LEDGER_CAPS
 from jupyter_secure.protocol.errors import BudgetError
@@ -15,17 +16,35 @@ from jupyter_secure.protocol.errors import BudgetError
 from .scope import Scope
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
 _CAPS = LEDGER_CAPS.c
+_SPEND = (
+    update(LEDGER_CAPS)
+    .where(_CAPS.id == bindparam("number"), _CAPS.spent + bindparam("units") <= _CAPS.cap)
+    .values(spent=_CAPS.spent + bindparam("units"))
+)
 
 
 def rows(connection: Connection, scopes: tuple[Scope, ...]) -> dict[Scope, Any]:
     """Return the rows of those budgets that there are, in the order asked for."""
-    which = or_(*(and_(_CAPS.kind == scope.kind, _CAPS.subject == scope.subject) for scope in scopes))
-    query = select(_CAPS.kind, _CAPS.subject, _CAPS.id, _CAPS.cap, _CAPS.spent).where(which)
-    found = {(row.kind, row.subject): row for row in connection.execute(query)} if scopes else {}
+    which = {
+        f"{name}{place}": getattr(scope, name) for place, scope in enumerate(scopes) for name in ("kind", "subject")
+    }
+    found = {(row.kind, row.subject): row for row in connection.execute(_named(len(scopes)), which)} if scopes else {}
     return {scope: found[scope.kind, scope.subject] for scope in scopes if (scope.kind, scope.subject) in found}
+
+
+@functools.cache
+def _named(count: int) -> Select[Any]:
+    """Return the query for so many budgets, made once: making it costs more than running it."""
+    which = or_(
+        *(
+            and_(_CAPS.kind == bindparam(f"kind{place}"), _CAPS.subject == bindparam(f"subject{place}"))
+            for place in range(count)
+        )
+    )
+    return select(_CAPS.kind, _CAPS.subject, _CAPS.id, _CAPS.cap, _CAPS.spent).where(which)
 
 
 def find(connection: Connection, scope: Scope) -> Any:
@@ -33,18 +52,18 @@ def find(connection: Connection, scope: Scope) -> Any:
     return rows(connection, (scope,)).get(scope)
 
 
-def need(connection: Connection, scope: Scope) -> int:
-    """Return the number of a budget.
+def numbers(connection: Connection, needed: tuple[Scope, ...], also: tuple[Scope, ...] = ()) -> dict[Scope, int]:
+    """Return the numbers of budgets, in their order; those of `also` only where somebody has set them.
 
     Raises:
-        BudgetError: nobody has set it.
+        BudgetError: nobody has set one of the others.
     """
-    row = find(connection, scope)
-    if row is None:
+    found = rows(connection, tuple(sorted({*needed, *also})))
+    for scope in sorted(set(needed) - set(found)):
         raise BudgetError(
             f"No privacy budget ({scope.whose}) has been set for `{scope.dataset}`. Ask a data steward to set one."
         )
-    return int(row.id)
+    return {scope: int(row.id) for scope, row in found.items()}
 
 
 def spend(connection: Connection, scope: Scope, number: int, units: int) -> None:
@@ -53,11 +72,7 @@ def spend(connection: Connection, scope: Scope, number: int, units: int) -> None
     Raises:
         BudgetError: there is not so much left.
     """
-    spent = connection.execute(
-        update(LEDGER_CAPS)
-        .where(_CAPS.id == number, _CAPS.spent + units <= _CAPS.cap)
-        .values(spent=_CAPS.spent + units)
-    )
+    spent = connection.execute(_SPEND, {"number": number, "units": units})
     if spent.rowcount != 1:
         raise BudgetError(
             f"The privacy budget of `{scope.dataset}` ({scope.whose}) does not allow that question. "
@@ -67,5 +82,10 @@ def spend(connection: Connection, scope: Scope, number: int, units: int) -> None
 
 def renewals(connection: Connection, dataset: str) -> int:
     """Return how often the budgets of a dataset were renewed."""
+    return int(connection.execute(_renewals(dataset)).scalar_one())
+
+
+@functools.lru_cache(maxsize=256)
+def _renewals(dataset: str) -> Select[Any]:
     named = _CAPS.subject.startswith(Scope("renewal", dataset).subject, autoescape=True)  # whatever the collation is
-    return int(connection.execute(select(func.count()).where(_CAPS.kind == "renewal", named)).scalar_one())
+    return select(func.count()).where(_CAPS.kind == "renewal", named)

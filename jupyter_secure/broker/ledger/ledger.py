@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from jupyter_secure.broker.store.database import Family, transaction
 from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
@@ -33,6 +33,14 @@ from .scope import PAYING, Scope
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+_ENTRIES, _KEPT = LEDGER_ENTRIES.c, LEDGER_ANSWERS.c
+_NEWEST = select(_ENTRIES.seq, _ENTRIES.hash).order_by(_ENTRIES.seq.desc()).limit(1)
+_BODY = select(_ENTRIES.body).where(_ENTRIES.seq == bindparam("number"))
+_ANSWERS = select(_KEPT.entry).where(_KEPT.question == bindparam("key"))
+_FIRST_ANSWER = (
+    select(_KEPT.entry, _KEPT.answer).where(_KEPT.question == bindparam("key")).order_by(_KEPT.entry).limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +90,16 @@ class Ledger:
                 for scope, units in sorted(stale.items()):
                     self._write_cap(connection, scope, units)
 
-    def reserve(self, question: str, scopes: tuple[Scope, ...], units: int) -> Reservation | StoredAnswer:
+    def reserve(
+        self, question: str, scopes: tuple[Scope, ...], units: int, *, also: tuple[Scope, ...] = ()
+    ) -> Reservation | StoredAnswer:
         """Spend `units` from every scope, durably, or return the answer that was paid for before.
 
         Args:
             question: `protocol.query.question_digest`.
             scopes: all budgets that pay, the dataset's among them.
             units: cost in 1e-9 rho.
+            also: budgets that pay too where somebody has set them.
 
         Raises:
             BudgetError: some budget is missing or too small; nothing was spent.
@@ -97,7 +108,7 @@ class Ledger:
         if units < 1 or "dataset" not in {scope.kind for scope in scopes}:
             raise BudgetError(detail="a reservation needs a cost and the dataset's budget")
         with transaction(self._engine, Family.LEDGER) as connection:
-            ids = {scope: caps.need(connection, scope) for scope in sorted(set(scopes))}
+            ids = caps.numbers(connection, scopes, also)
             key = question_key(question, [row for scope, row in ids.items() if scope.kind in PAYING])
             stored = _stored(connection, key)
             if stored is not None:
@@ -125,11 +136,6 @@ class Ledger:
             entry = self._append(connection, body(kind="answer", debit=reservation.seq, digest=digest))
             connection.execute(insert(LEDGER_ANSWERS).values(entry=entry.size, question=reservation.key, answer=answer))
         self._seen = entry
-
-    def has(self, scope: Scope) -> bool:
-        """Say whether there is such a budget."""
-        with self._engine.connect() as connection:
-            return caps.find(connection, scope) is not None
 
     def renewals(self, dataset: str) -> int:
         """Return how often the budgets of a dataset were renewed; each time they grow by what policy says."""
@@ -213,15 +219,16 @@ class Ledger:
 
     def _append(self, connection: Connection, text: str) -> Head:
         # What this process has seen must still be there: a file exchanged under a running broker is noticed here.
-        _check(connection, self._seen)
-        head = _head(connection).followed_by(text)
+        present = _head(connection)
+        if present != self._seen:
+            _check(connection, self._seen)
+        head = present.followed_by(text)
         connection.execute(insert(LEDGER_ENTRIES).values(seq=head.size, body=text, hash=head.hash))
         return head
 
 
 def _head(connection: Connection) -> Head:
-    table = LEDGER_ENTRIES.c
-    row = connection.execute(select(table.seq, table.hash).order_by(table.seq.desc()).limit(1)).one_or_none()
+    row = connection.execute(_NEWEST).one_or_none()
     return Head() if row is None else Head(int(row.seq), str(row.hash))
 
 
@@ -234,15 +241,13 @@ def _check(connection: Connection, anchor: Head) -> None:
 
 
 def _body(connection: Connection, seq: int) -> dict[str, object]:
-    text = connection.execute(select(LEDGER_ENTRIES.c.body).where(LEDGER_ENTRIES.c.seq == seq)).scalar()
+    text = connection.execute(_BODY, {"number": seq}).scalar()
     found = json.loads(text) if text else {}
     return found if isinstance(found, dict) else {}
 
 
 def _stored(connection: Connection, key: str) -> StoredAnswer | None:
-    table = LEDGER_ANSWERS.c
-    query = select(table.entry, table.answer).where(table.question == key).order_by(table.entry).limit(1)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIRST_ANSWER, {"key": key}).one_or_none()
     if row is None:
         return None
     recorded = _body(connection, row.entry)
@@ -252,8 +257,7 @@ def _stored(connection: Connection, key: str) -> StoredAnswer | None:
 
 
 def _answered(connection: Connection, reservation: Reservation) -> bool:
-    entries = select(LEDGER_ANSWERS.c.entry).where(LEDGER_ANSWERS.c.question == reservation.key)
     return any(
         _body(connection, int(entry)).get("debit") == reservation.seq
-        for entry in connection.execute(entries).scalars().all()
+        for entry in connection.execute(_ANSWERS, {"key": reservation.key}).scalars().all()
     )

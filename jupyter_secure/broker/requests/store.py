@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Engine, RowMapping, bindparam, delete, insert, select, update
 
 from jupyter_secure.broker.store.database import transaction
 from jupyter_secure.broker.store.tables.requests import ACKNOWLEDGEMENTS, REQUESTS
@@ -24,6 +24,14 @@ from .state import UNKNOWN, as_of
 MOST = 20
 LISTED = 200  # decided requests that are shown, newest first
 _LIVE = (RequestState.REQUESTED, RequestState.APPROVED)
+_STANDING = select(REQUESTS).where(
+    REQUESTS.c.user == bindparam("user"),
+    REQUESTS.c.state == RequestState.APPROVED,
+    REQUESTS.c.until > bindparam("now"),
+)
+_TEXTS = select(ACKNOWLEDGEMENTS.c.purpose, ACKNOWLEDGEMENTS.c.digest).where(
+    ACKNOWLEDGEMENTS.c.user == bindparam("user")
+)
 
 
 class Requests:
@@ -87,12 +95,10 @@ class Requests:
 
     def standing(self, user: str) -> tuple[tuple[AccessRequest, ...], dict[str, str]]:
         """Return the person's approvals that are not over, and the digest of the text of each purpose acknowledged."""
-        approved = (REQUESTS.c.user == user, REQUESTS.c.state == RequestState.APPROVED, REQUESTS.c.until > self._now())
-        texts = select(ACKNOWLEDGEMENTS.c.purpose, ACKNOWLEDGEMENTS.c.digest).where(ACKNOWLEDGEMENTS.c.user == user)
         with self._engine.connect() as connection:
-            rows = connection.execute(select(REQUESTS).where(*approved)).mappings()
+            rows = connection.execute(_STANDING, {"user": user, "now": self._now()}).mappings()
             requests = tuple(_from_row(row) for row in rows)
-            return requests, {row.purpose: row.digest for row in connection.execute(texts)}
+            return requests, {row.purpose: row.digest for row in connection.execute(_TEXTS, {"user": user})}
 
     def acknowledge(self, user: str, purpose: str, digest: str) -> None:
         """Keep that a person acknowledged the text with that digest; it takes the place of an earlier one."""

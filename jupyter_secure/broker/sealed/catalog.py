@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, and_, exists, func, insert, select
+from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, insert, select
 
 from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.store.tables.keys import KEYS
@@ -28,6 +28,14 @@ from .manifest import Signed
 
 _T = SEALED_VERSIONS.c
 _DESTROYED = and_(KEYS.c.purpose == "dataset", KEYS.c.destroyed.is_not(None))
+# Several times in each request; made once, because making it costs as much as running it.
+_NEWEST = (
+    select(_T.version, _T.digest)
+    .where(_T.dataset == bindparam("name"), ~exists().where(_DESTROYED, KEYS.c.name == bindparam("name")))
+    .order_by(_T.version.desc())
+    .limit(1)
+)
+_NUMBERED = _NEWEST.where(_T.version == bindparam("number"))
 
 
 class Catalog:
@@ -124,16 +132,9 @@ class Catalog:
         connection.execute(insert(SEALED_VERSIONS).values(**row, rows=it.rows, sealed_at=it.sealed_at))
 
     def _remembered(self, name: str, version: int | None) -> tuple[int, str]:
-        query = (
-            select(_T.version, _T.digest)
-            .where(_T.dataset == name, ~exists().where(_DESTROYED, KEYS.c.name == name))
-            .order_by(_T.version.desc())
-            .limit(1)
-        )
-        if version is not None:
-            query = query.where(_T.version == version)
+        which = {"name": name} if version is None else {"name": name, "number": version}
         with self.engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_NEWEST if version is None else _NUMBERED, which).one_or_none()
         if row is None:
             raise RefusedError(detail="the store knows no such dataset or version, or its key was destroyed")
         return row.version, row.digest

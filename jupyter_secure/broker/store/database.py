@@ -213,8 +213,10 @@ def _configure(engine: Engine, settings: tuple[str, ...]) -> None:
             dbapi.execute(setting)
 
     def begun(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get(_IMMEDIATE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if connection.get_execution_options().get(_IMMEDIATE, False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # takes no lock yet, so it cannot fail, and a question has dozens of them
+            connection.connection.cursor().execute("BEGIN")
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)

@@ -12,6 +12,8 @@ from jupyter_secure.protocol.errors import ConflictError
 from .database import Family, transaction
 from .tables.policy import POLICIES
 
+_NEWEST = select(POLICIES.c.number, POLICIES.c.digest).order_by(POLICIES.c.number.desc()).limit(1)
+
 
 class Row(NamedTuple):
     """One row; `applied` in milliseconds since 1970."""
@@ -36,9 +38,8 @@ class PolicyRows:
 
     def newest(self) -> tuple[int, str]:
         """Return number and digest of the newest row; (0, "") if there is none."""
-        query = select(POLICIES.c.number, POLICIES.c.digest).order_by(POLICIES.c.number.desc()).limit(1)
         with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_NEWEST).one_or_none()
         return (0, "") if row is None else (row.number, row.digest)
 
     def add(self, number: int, digest: str, envelope: bytes, applied: int) -> None:
