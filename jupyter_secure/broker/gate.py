@@ -55,6 +55,7 @@ from jupyter_secure.protocol.errors import (
     InvalidRequestError,
     RefusedError,
     SecureError,
+    StepUpError,
 )
 from jupyter_secure.protocol.messages import Answer, Delivery, Handle, Load
 from jupyter_secure.protocol.record import Header, Kind
@@ -134,17 +135,12 @@ class Gate:
         request = secrets.token_hex(8)
         damaged: IntegrityError | None = None
         try:
-            policy, version, decision = await asyncio.to_thread(self._decide, caller, wish)
+            version, decision, step_up, linked = await asyncio.to_thread(self._judge, caller, wish, request)
         except IntegrityError as error:
-            policy, version, decision, damaged = None, None, None, error
+            version, decision, step_up, linked, damaged = None, None, None, {}, error
         view = None if decision is None else decision.view
         digest = None if decision is None else decision.digest()
-        refused: SecureError = damaged or refusal(wish.dataset, decision)
-        linked: dict[str, str] = {}
-        if policy is not None and version is not None and decision is not None:
-            ask = self._ask(policy, caller, wish, version)
-            step_up, linked = await asyncio.to_thread(missing, self.challenges, caller, policy, ask, decision, request)
-            refused = step_up or refused
+        refused: SecureError = damaged or step_up or refusal(wish.dataset, decision)
         # (3) Before the raise, so that refusals are recorded too.
         header = Header(
             time=self.vault.now(),
@@ -183,8 +179,7 @@ class Gate:
             UnauthenticatedError: the grant has ended, or the account.
             ConflictError: policy would answer otherwise now.
         """
-        asking = await caller.again()
-        _, policy = await asyncio.to_thread(self.policies.current)
+        asking, (_, policy) = await asyncio.gather(caller.again(), asyncio.to_thread(self.policies.current))
         now = decide(policy, self._ask(policy, asking, wish, ruling.version))
         if now.view != ruling.view:
             raise ConflictError("What you may use has changed meanwhile. Run the cell again.")
@@ -230,6 +225,15 @@ class Gate:
             for row in rows
             if isinstance(row, Listed)
         )
+
+    def _judge(
+        self, caller: Caller, wish: Load, request: str
+    ) -> tuple[DatasetVersion | None, Decision | None, StepUpError | None, dict[str, str]]:
+        policy, version, decision = self._decide(caller, wish)
+        if version is None or decision is None:
+            return version, decision, None, {}
+        ask = self._ask(policy, caller, wish, version)
+        return version, decision, *missing(self.challenges, caller, policy, ask, decision, request)
 
     def _decide(self, caller: Caller, wish: Load) -> tuple[Policy, DatasetVersion | None, Decision | None]:
         policy = self.policies.current()[1]  # read in any case, so that a refusal costs the same reads
