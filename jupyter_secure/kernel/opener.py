@@ -35,6 +35,7 @@ from .expand import expand, shown_schema
 
 LIMIT = 1 << 40
 PAUSE = 200  # milliseconds
+SMALL = 1 << 16  # bytes that are decrypted sooner than a thread for them is started
 SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 BROKEN = "The view did not arrive whole, so nothing of it is shown. Run the cell again."
 
@@ -190,13 +191,13 @@ def open_view(
         IntegrityError: the stream is not exactly what was sealed to this key under this `info`.
         SecureError: the broker could not complete the view; the class says why.
     """
-    _check(fd)
+    small = _check(fd)
     frames = Frames(fd, key.unwrap(seal, info.encode() if isinstance(info, str) else info), limit)
     batches, rows = [], 0
     try:
         with pa.ipc.open_stream(pa.PythonFile(frames, "r")) as reader:
             shown = shown_schema(reader.schema)
-            for batch in _ahead(reader, frames):
+            for batch in reader if small else _ahead(reader, frames):
                 batches.append(expand(batch, shown))
                 rows += batch.num_rows
                 if progress:
@@ -225,10 +226,11 @@ def _ahead(reader: Any, frames: Frames) -> Iterator[Any]:
             raise
 
 
-def _check(fd: int) -> None:
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISFIFO(mode):
-        return
+def _check(fd: int) -> bool:
+    """Return whether it is a small memory file; refuse what is neither such a file nor a pipe."""
+    state = os.fstat(fd)
+    if stat.S_ISFIFO(state.st_mode):
+        return False
     try:
         sealed = fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALS == SEALS
     except OSError:
@@ -236,3 +238,4 @@ def _check(fd: int) -> None:
     if not sealed:
         raise IntegrityError(BROKEN, detail="neither a pipe nor a sealed memory file")
     os.lseek(fd, 0, os.SEEK_SET)
+    return state.st_size <= SMALL

@@ -41,7 +41,7 @@ def aggregate(
         if codes is None:
             return np.array([np.count_nonzero(used)], dtype=np.int64)
         return np.bincount(codes[used], minlength=groups).astype(np.int64)
-    values = _values(part, columns)[used]
+    values = _values(part, columns, used)
     if codes is None:
         return np.array([values.sum(dtype=np.int64)], dtype=np.int64)
     total = np.zeros(groups, dtype=np.int64)
@@ -49,21 +49,25 @@ def aggregate(
     return total
 
 
-def _values(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal]) -> NDArray[np.int64]:
+def _values(
+    part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal], used: NDArray[np.bool_]
+) -> NDArray[np.int64]:
     if isinstance(part, ProductPart):
-        return _steps(part.one, columns) * _steps(part.two, columns)
+        return _steps(part.one, columns, used) * _steps(part.two, columns, used)
     if isinstance(part, SquarePart):
-        return np.square(_steps(part, columns))
-    return _moved(part, columns)
+        return np.square(_steps(part, columns, used))
+    return _moved(part, columns, used)
 
 
-def _moved(part: SumPart | SquarePart, columns: Mapping[str, Normal]) -> NDArray[np.int64]:
-    clipped = np.clip(columns[part.col].codes, part.lo, part.hi)
-    return clipped - part.centre if part.centre else clipped
+def _moved(part: SumPart | SquarePart, columns: Mapping[str, Normal], used: NDArray[np.bool_]) -> NDArray[np.int64]:
+    moved = columns[part.col].codes[used]  # a copy, so the rest goes on in place
+    np.clip(moved, part.lo, part.hi, out=moved)
+    moved -= part.centre
+    return moved
 
 
-def _steps(part: SquarePart, columns: Mapping[str, Normal]) -> NDArray[np.int64]:
-    return (_moved(part, columns) + (1 << part.shift >> 1)) >> part.shift
+def _steps(part: SquarePart, columns: Mapping[str, Normal], used: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return (_moved(part, columns, used) + (1 << part.shift >> 1)) >> part.shift
 
 
 def _persons(people: NDArray[np.int64], codes: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:

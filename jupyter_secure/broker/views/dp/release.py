@@ -16,6 +16,7 @@ from typing import Any
 
 UNITS_PER_RHO = 10**9
 ALPHA = 0.05  # margins of error hold with 95 %
+KNOWN = 256  # mechanisms and margins that are found once; most questions offer what an earlier one did
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,10 @@ class Noise:
 
     def margin(self, alpha: float = ALPHA) -> int:
         """Return m with P(|noise| <= m) >= 1 - alpha."""
-        dp = opendp()
-        if self.scale < 1000:
-            # OpenDP answers the least a with P(|noise| >= a) <= alpha; noise is an integer.
-            least = int(dp.discrete_gaussian_scale_to_accuracy(self.scale, alpha))
-            return max(least - 1, 0)
-        return math.ceil(float(dp.gaussian_scale_to_accuracy(self.scale, alpha))) + 1
+        return _margin(self.scale, alpha)
 
 
+@functools.lru_cache(maxsize=KNOWN)
 def gaussian(l2: int, units: int) -> Noise:
     """Return a mechanism for integer vectors of L2 sensitivity `l2` that costs at most `units` of 1e-9 rho.
 
@@ -82,6 +79,16 @@ def release(exact: list[int], noise: Noise, l2: int, units: int) -> list[int]:
     if charged(noise, l2) > Fraction(units, UNITS_PER_RHO):
         raise ArithmeticError("the mechanism costs more than was reserved")
     return [int(value) for value in noise.mechanism(exact)]
+
+
+@functools.lru_cache(maxsize=KNOWN)
+def _margin(scale: float, alpha: float) -> int:
+    dp = opendp()
+    if scale < 1000:
+        # OpenDP answers the least a with P(|noise| >= a) <= alpha; noise is an integer.
+        least = int(dp.discrete_gaussian_scale_to_accuracy(scale, alpha))
+        return max(least - 1, 0)
+    return math.ceil(float(dp.gaussian_scale_to_accuracy(scale, alpha))) + 1
 
 
 def _upwards(whole: int) -> float:
