@@ -21,6 +21,7 @@ BENCHMARKS = (
     "dp_notebook",
     "dp_grouped",
     "synthetic",
+    "dp_equal_noise",
     "kernel_start",
     "guard",
 )
