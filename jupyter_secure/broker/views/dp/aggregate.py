@@ -11,6 +11,8 @@ from .normalise import Normal
 from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import plant_nodes
 
+BLOCK = 1 << 16  # rows whose values stay in the processor's cache
+Rows = slice | NDArray[np.bool_]
 PERSONS = ""  # among the columns: a code for each row's person; no column has an empty name
 
 
@@ -41,33 +43,38 @@ def aggregate(
         if codes is None:
             return np.array([np.count_nonzero(used)], dtype=np.int64)
         return np.bincount(codes[used], minlength=groups).astype(np.int64)
-    values = _values(part, columns, used)
     if codes is None:
-        return np.array([values.sum(dtype=np.int64)], dtype=np.int64)
+        return np.array([_total(part, columns, used)], dtype=np.int64)
     total = np.zeros(groups, dtype=np.int64)
-    np.add.at(total, codes[used], values)  # bincount with weights would pass through floating point
+    np.add.at(total, codes[used], _values(part, columns, used))  # bincount with weights would pass through floats
     return total
 
 
-def _values(
-    part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal], used: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _total(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal], used: NDArray[np.bool_]) -> int:
+    """Return the sum over the used rows; it takes as long whichever they are, because the others count as zero."""
+    total = 0
+    for start in range(0, len(used), BLOCK):
+        rows = slice(start, start + BLOCK)
+        total += int((_values(part, columns, rows) * used[rows]).sum(dtype=np.int64))
+    return total
+
+
+def _values(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal], rows: Rows) -> NDArray[np.int64]:
     if isinstance(part, ProductPart):
-        return _steps(part.one, columns, used) * _steps(part.two, columns, used)
+        return _steps(part.one, columns, rows) * _steps(part.two, columns, rows)
     if isinstance(part, SquarePart):
-        return np.square(_steps(part, columns, used))
-    return _moved(part, columns, used)
+        return np.square(_steps(part, columns, rows))
+    return _moved(part, columns, rows)
 
 
-def _moved(part: SumPart | SquarePart, columns: Mapping[str, Normal], used: NDArray[np.bool_]) -> NDArray[np.int64]:
-    moved = columns[part.col].codes[used]  # a copy, so the rest goes on in place
-    np.clip(moved, part.lo, part.hi, out=moved)
+def _moved(part: SumPart | SquarePart, columns: Mapping[str, Normal], rows: Rows) -> NDArray[np.int64]:
+    moved = np.clip(columns[part.col].codes[rows], part.lo, part.hi)
     moved -= part.centre
     return moved
 
 
-def _steps(part: SquarePart, columns: Mapping[str, Normal], used: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return (_moved(part, columns, used) + (1 << part.shift >> 1)) >> part.shift
+def _steps(part: SquarePart, columns: Mapping[str, Normal], rows: Rows) -> NDArray[np.int64]:
+    return (_moved(part, columns, rows) + (1 << part.shift >> 1)) >> part.shift
 
 
 def _persons(people: NDArray[np.int64], codes: NDArray[np.int64] | None, groups: int) -> NDArray[np.int64]:

@@ -11,11 +11,13 @@ import pyarrow as pa
 import pytest
 
 from jupyter_secure.broker.views.dp import answer as answering
+from jupyter_secure.broker.views.dp.aggregate import BLOCK, aggregate
 from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.domain import describe, facts
 from jupyter_secure.broker.views.dp.job import FAILED, Normalised, run
-from jupyter_secure.broker.views.dp.normalise import bound_contributions, normalise
+from jupyter_secure.broker.views.dp.normalise import Normal, bound_contributions, normalise
 from jupyter_secure.broker.views.dp.release import charged, gaussian, release
+from jupyter_secure.broker.views.dp.sensitivity import SumPart
 from jupyter_secure.broker.views.question import DpQuestion
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, PolicyError, SecureError
@@ -340,3 +342,16 @@ def test_a_forecast_agrees_with_the_answer_s_margin():
     assert expected["count"] == got["count"]
     assert expected["sum_cost"] == got["sum_cost"]
     assert 0 < expected["mean_age per 1,000 rows"] < 100
+
+
+def test_a_sum_over_many_rows_is_exact_and_the_rows_left_out_count_as_zero():
+    rng = np.random.default_rng(3)
+    size = 2 * BLOCK + 17
+    columns = {"x": Normal(rng.integers(-(2**40), 2**40, size), rng.random(size) < 0.1)}
+    used = rng.random(size) < 0.5
+    kept = columns["x"].codes[used & ~columns["x"].null].tolist()
+    part = SumPart(col="x", lo=-(2**39), hi=2**39, centre=5)
+    expected = sum(min(max(code, part.lo), part.hi) - 5 for code in kept)
+    assert aggregate(part, columns, used, None, 1).tolist() == [expected]
+    groups = np.zeros(size, dtype=np.int64)
+    assert aggregate(part, columns, used, groups, 1).tolist() == [expected]
