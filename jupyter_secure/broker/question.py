@@ -8,9 +8,10 @@
      go on, and durable before anything leaves
  (4) unwrap the keys of only the columns that the question looks at
  (5) a worker computes exact sums and adds the noise
- (5a) keep the answer in the ledger, so that the same question never gets a second draw
+ (5a) keep the answer in the ledger, so that the same question never gets a second draw, and beside that seal it to the
+     kernel's key
  (5b) wait for the next mark of a fixed grid of times, also after a failure
- (6) seal the answer to the kernel's key and hand it over; (7) record the outcome
+ (6) ask policy once more and hand the sealed answer over; (7) record the outcome
 Nothing is refunded when a step after (3a) fails: a refund would itself be an answer.
 """
 
@@ -20,6 +21,7 @@ import asyncio
 import contextlib
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -92,27 +94,25 @@ class Questions:
         ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED)
         try:
             priced = await asyncio.to_thread(self._price, caller, ruling, question, wish.epsilon)
-            cost = ""
+            cost = "0"
             if wish.preview:
                 await deliver(await self._preview(caller, ruling, priced), None)
             else:
                 with contextlib.ExitStack() as held:
                     try:
                         async with self._gate.turns[caller.principal.name]:
-                            result, cost, gauges = await self._answer(caller, ruling, priced)
-                        # (6) Sealed before the mark, so that after it little is left to do.
-                        answer, fd = await asyncio.to_thread(self._sealed, caller, ruling, result, cost, gauges)
-                        held.callback(os.close, fd)
+                            answer, fd = await self._answer(caller, ruling, priced, held)
                     finally:
                         await pace.mark()  # (5b)
-                    await self._gate.require_still(caller, load, ruling)
+                    await self._gate.require_still(caller, load, ruling)  # (6)
                     await deliver(answer, fd)
+                    cost = answer.cost
         except BaseException as error:
             await to_the_end(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
             raise
         # (7) The outcome.
         extra = {"preview": "yes"} if wish.preview else {}
-        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=cost or "0", extra=extra)
+        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=cost, extra=extra)
         await self._vault.audit.record(done, caller.personal(wish.purpose))
 
     async def handle(self, caller: Caller, ruling: Ruling) -> Handle:
@@ -159,29 +159,39 @@ class Questions:
         scope = notebook_scope(dataset, caller.principal.name, caller.grant.notebook)
         await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, purse_of(terms).delta))
 
-    async def _answer(self, caller: Caller, ruling: Ruling, priced: Priced) -> tuple[DpResult, str, tuple[Gauge, ...]]:
-        """Return the result, what it cost (empty if it was known), and what is left."""
+    async def _answer(
+        self, caller: Caller, ruling: Ruling, priced: Priced, held: contextlib.ExitStack
+    ) -> tuple[Answer, int]:
+        """Return the message, with what the answer cost and what is left, and its descriptor, which `held` closes."""
         # (3a) Durable before anything is computed.
         reserved = await asyncio.to_thread(self._reserve, caller, ruling, priced)
         if not isinstance(reserved, Reservation):
             gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
-            return msgspec.msgpack.decode(reserved.answer, type=DpResult), "", gauges
+            return await self._seal(held, caller, ruling, reserved.answer, "", gauges)
         # (3b) Beside (4) and (5), since nothing leaves before both are done: an older ledger then does not fit the log.
         anchoring = asyncio.ensure_future(self._anchor())
-        gauging = asyncio.ensure_future(asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget))
         try:
-            # (4) Keys for the worker, then (5) its exact sums with noise.
+            # (4) Keys for the worker, then (5) its exact sums with noise; the broker reads what is left meanwhile.
             job = await asyncio.to_thread(self._job, ruling, priced)
-            finished = await self._gate.pool.run(job)
+            reading = asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
+            finished, gauges = await asyncio.gather(self._gate.pool.run(job), reading)
         except SecureError as error:
             # One sentence for every failure after the charge: which one it was would be an answer without noise.
             raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
         finally:
-            gauges, _ = await asyncio.gather(gauging, anchoring)
-        # (5a) One draw for one question, for ever.
-        await asyncio.to_thread(self._ledger.attach, reserved, finished.result)
+            await anchoring
+        # (5a) One draw for one question, for ever; the seal is ready by then.
+        keeping = asyncio.ensure_future(asyncio.to_thread(self._ledger.attach, reserved, finished.result))
         cost = epsilon_of(priced.units, priced.budget.delta)
-        return msgspec.msgpack.decode(finished.result, type=DpResult), cost, gauges
+        try:
+            return await self._seal(held, caller, ruling, finished.result, cost, gauges)
+        finally:
+            await keeping
+
+    async def _seal(self, held: contextlib.ExitStack, *of: Any) -> tuple[Answer, int]:
+        answer, fd = await asyncio.to_thread(self._sealed, *of)
+        held.callback(os.close, fd)
+        return answer, fd
 
     def _reserve(self, caller: Caller, ruling: Ruling, priced: Priced) -> Reservation | StoredAnswer:
         self._write_caps(caller, ruling.view, priced.budget)
@@ -211,10 +221,11 @@ class Questions:
         )
 
     def _sealed(
-        self, caller: Caller, ruling: Ruling, result: DpResult, cost: str, gauges: tuple[Gauge, ...]
+        self, caller: Caller, ruling: Ruling, packed: bytes, cost: str, gauges: tuple[Gauge, ...]
     ) -> tuple[Answer, int]:
-        """Return the message and the descriptor of an answer, which is the caller's to close."""
+        """Return the message and the descriptor of an answer, which is the caller's to close; no cost: it was known."""
         assert caller.grant is not None
+        result = msgspec.msgpack.decode(packed, type=DpResult)
         info = sealing.bind(caller.grant.id, ruling.request, ruling.digest)
         answer = _message(ruling, result.errors, cost or "0", gauges, repeated=not cost)
         table = pa.ipc.open_stream(result.stream).read_all()
