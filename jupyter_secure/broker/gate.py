@@ -209,6 +209,7 @@ class Gate:
                 footer_key=part.footer_key,
                 column_keys=part.column_keys,
                 footer_digest=part.footer_sha256,
+                row_groups=part.row_groups,
             )
             for part in opened.parts
         )

@@ -37,6 +37,7 @@ class Part(Noun):
         footer_digest: hex SHA-256 of footer, footer length and magic, as the manifest pins it; checked again when the
             file is opened. Empty only where the caller has no manifest.
         column_keys: data keys by column.
+        row_groups: into how many the rows are cut; 0 where the caller does not know.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Part(Noun):
     footer_key: Key
     column_keys: dict[ColumnName, Key]
     footer_digest: str = ""
+    row_groups: Count = 0
 
     def __repr__(self) -> str:
         return f"Part(rows={self.rows}, columns={sorted(self.column_keys)})"  # no key in a traceback or a log

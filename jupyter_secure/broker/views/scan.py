@@ -58,17 +58,18 @@ class Scan:
         seen = {column.name for column in plan.looked_at if isinstance(column.treatment, Redact | Generalize)}
         self._seen = seen - persons
         self._lazy = [self._select(frame, schemas[0]) for frame in frames]
+        self._rows = [batch_rows(part) for part in plan.parts]
 
     def batches(self, only: frozenset[str] | None = None) -> Iterator[tuple[int, dict[str, pa.Array]]]:
         """Yield the number of rows and one array for each column that is read, or for `only` those of them.
 
         A redacted or generalized column arrives as it lies in memory: its mask needs validity, or what a view shows.
         """
-        for frame in self._lazy:
+        for frame, rows in zip(self._lazy, self._rows, strict=True):
             if not frame.collect_schema():
                 raise PolicyError("Every column of that view is hidden, so there is nothing to hand out.")
             chosen = frame if only is None else frame.select([name for name in frame.collect_schema() if name in only])
-            for batch in chosen.collect_batches(chunk_size=BATCH, maintain_order=True):
+            for batch in chosen.collect_batches(chunk_size=rows, maintain_order=True):
                 yield batch.height, self._arrays(batch)
 
     def _arrays(self, batch: pl.DataFrame) -> dict[str, pa.Array]:
@@ -89,6 +90,17 @@ class Scan:
         # Bare columns: polars would decode all row groups before it evaluates an expression on the first.
         chosen = read(self._plan.looked_at) | self._plan.subjects
         return frame.select([name for name in schema if name in chosen])
+
+
+def batch_rows(part: Part) -> int:
+    """Return the rows of a batch: `BATCH`, or those of a row group where it has fewer because rows are wide.
+
+    Row groups have a power of two of rows each, but the last, so their mean tells it.
+    """
+    if part.row_groups < 2:
+        return BATCH
+    mean = -(-part.rows // part.row_groups)
+    return min(BATCH, 1 << (mean - 1).bit_length())
 
 
 def condition(row: RowFilter, dtype: Any, lists: tuple[PersonList, ...] = ()) -> pl.Expr:

@@ -158,6 +158,25 @@ def test_large_tables_become_several_parts_and_groups(data, table, monkeypatch):
     assert len({part.footer_key for part in opened.parts}) == 3
 
 
+def test_row_groups_of_wide_rows_have_half_as_many_or_a_quarter(data, table, monkeypatch):
+    monkeypatch.setattr(parts, "GROUP_ROWS", 1024)
+    monkeypatch.setattr(parts, "GROUP_BYTES", 300 * table.nbytes // table.num_rows)
+    data.seal(table)
+    opened = data.open(table.column_names)
+    assert [(part.rows, part.row_groups) for part in opened.parts] == [(2500, 10)]  # of 256 rows each
+    assert read(opened).to_dict(as_series=False) == table.to_pydict()
+
+
+def test_a_row_group_ends_early_where_rows_become_wide(monkeypatch):
+    monkeypatch.setattr(parts, "GROUP_ROWS", 1024)
+    monkeypatch.setattr(parts, "GROUP_BYTES", 1 << 16)
+    rows = pa.table({"text": ["a"] * 2000 + ["a" * 5000] * 100}).to_batches(50)
+    groups = list(parts.row_groups(iter(rows), rows[0].schema))
+    assert groups[0].num_rows == 1024
+    assert sum(group.num_rows for group in groups) == 2100
+    assert max(group.nbytes for group in groups) < 2 * (1 << 16) + 51 * 5010  # at most one batch too much
+
+
 def test_a_table_without_rows_can_be_sealed(data, table):
     data.seal(table.slice(0, 0))
     assert read(data.open(table.column_names)).shape == (0, 3)
