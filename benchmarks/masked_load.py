@@ -15,13 +15,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
+from benchmarks.far_kernel import INFO
 from benchmarks.paired import pairs, ratio_figure, time_figure
 from benchmarks.sealed_read import people
 from jupyter_secure.broker.cache import Kept
@@ -37,7 +37,6 @@ ROUNDS = 11
 LIMIT = 1.6
 CACHED_LIMIT = 0.5
 SMALL_LIMIT = 0.020  # seconds
-INFO = "benchmark"
 KEEPING = bytes(32)
 MASKS = {
     "id": Pseudonym(domain="person"),
@@ -120,6 +119,7 @@ def _plan(data: SealedData, names: list[str], recipient: bytes) -> ViewPlan:
                 footer_key=part.footer_key,
                 column_keys=part.column_keys,
                 footer_digest=part.footer_sha256,
+                row_groups=part.row_groups,
             )
             for part in opened.parts
         ),
@@ -163,7 +163,7 @@ class Kernel:
     def __init__(self, plain: Path) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock = ours
-        command = [sys.executable, "-m", "benchmarks.masked_load", str(theirs.fileno()), str(plain)]
+        command = [sys.executable, "-m", "benchmarks.far_kernel", str(theirs.fileno()), str(plain)]
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         theirs.close()
         self.public_key = bytes.fromhex(self.answer())
@@ -187,32 +187,6 @@ class Kernel:
         self.process.wait()
 
 
-def act_as_kernel(fd: int, plain: str) -> None:
-    """Run in the far process: only what a kernel imports."""
-    import pandas as pd
-
-    from jupyter_secure.kernel.frames import to_pandas
-    from jupyter_secure.kernel.opener import KernelKey, open_view
-
-    sock, key = socket.socket(fileno=fd), KernelKey()
-    sock.send(json.dumps(key.public_bytes.hex()).encode())
-    while question := sock.recv(1 << 16):
-        began = time.perf_counter()
-        if json.loads(question)["do"] == "plain":
-            frame = pd.read_parquet(plain)
-        else:
-            sock.send(b"0")
-            data, fds, _, _ = socket.recv_fds(sock, 1 << 16, 1)
-            frame = to_pandas(open_view(fds[0], json.loads(data)["seal"], INFO, key))
-            os.close(fds[0])
-        seconds = time.perf_counter() - began
-        sock.send(json.dumps([seconds, len(frame)]).encode())
-        del frame
-
-
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        act_as_kernel(int(sys.argv[1]), sys.argv[2])
-    else:
-        for entry in measure():
-            print(entry)
+    for entry in measure():
+        print(entry)

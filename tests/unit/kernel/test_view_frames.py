@@ -3,6 +3,8 @@
 import builtins
 import datetime as dt
 import decimal
+import subprocess
+import sys
 
 import pandas as pd
 import polars as pl
@@ -60,3 +62,30 @@ def test_a_kernel_without_polars_is_told_so(table, monkeypatch):
 def test_another_kind_of_frame_is_refused(table):
     with pytest.raises(InvalidRequestError):
         to_frame(table, "excel")
+
+
+def test_nothing_but_the_frame_stays_in_memory():
+    # In a process of its own, whose memory nothing else has used.
+    held = subprocess.run([sys.executable, "-c", HOLDING], capture_output=True, text=True, check=True).stdout
+    after_the_frame, after_asking_again = map(int, held.split())
+    assert after_the_frame - after_asking_again < 4 << 20
+
+
+HOLDING = """
+import pyarrow as pa
+import pyarrow.compute as pc
+from jupyter_secure.kernel.frames import to_frame
+
+def held():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+whole = pa.array(range(1 << 20))
+pieces = [whole.slice(k << 17, 1 << 17) for k in range(8)]
+table = pa.table({str(n): pa.chunked_array([pc.add(piece, n) for piece in pieces]) for n in range(8)})
+frame = to_frame(table)
+del table
+first = held()
+pa.default_memory_pool().release_unused()
+print(first, held())
+"""
