@@ -8,8 +8,7 @@
      go on, and durable before anything leaves
  (4) unwrap the keys of only the columns that the question looks at
  (5) a worker computes exact sums and adds the noise
- (5a) keep the answer in the ledger, so that the same question never gets a second draw, and beside that seal it to the
-     kernel's key
+ (5a) keep the answer in the ledger, so that the same question never gets a second draw, and seal it to the kernel's key
  (5b) wait for the next mark of a fixed grid of times, also after a failure
  (6) ask policy once more and hand the sealed answer over; (7) record the outcome
 Nothing is refunded when a step after (3a) fails: a refund would itself be an answer.
@@ -21,7 +20,6 @@ import asyncio
 import contextlib
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -167,7 +165,7 @@ class Questions:
         reserved = await asyncio.to_thread(self._reserve, caller, ruling, priced)
         if not isinstance(reserved, Reservation):
             gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
-            return await self._seal(held, caller, ruling, reserved.answer, "", gauges)
+            return await asyncio.to_thread(self._sealed, held, caller, ruling, reserved.answer, "", gauges)
         # (3b) Beside (4) and (5), since nothing leaves before both are done: an older ledger then does not fit the log.
         anchoring = asyncio.ensure_future(self._anchor())
         try:
@@ -180,18 +178,14 @@ class Questions:
             raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
         finally:
             await anchoring
-        # (5a) One draw for one question, for ever; the seal is ready by then.
-        keeping = asyncio.ensure_future(asyncio.to_thread(self._ledger.attach, reserved, finished.result))
-        cost = epsilon_of(priced.units, priced.budget.delta)
-        try:
-            return await self._seal(held, caller, ruling, finished.result, cost, gauges)
-        finally:
-            await keeping
 
-    async def _seal(self, held: contextlib.ExitStack, *of: Any) -> tuple[Answer, int]:
-        answer, fd = await asyncio.to_thread(self._sealed, *of)
-        held.callback(os.close, fd)
-        return answer, fd
+        def keep_and_seal() -> tuple[Answer, int]:
+            # (5a) One draw for one question, for ever.
+            self._ledger.attach(reserved, finished.result)
+            cost = epsilon_of(priced.units, priced.budget.delta)
+            return self._sealed(held, caller, ruling, finished.result, cost, gauges)
+
+        return await asyncio.to_thread(keep_and_seal)
 
     def _reserve(self, caller: Caller, ruling: Ruling, priced: Priced) -> Reservation | StoredAnswer:
         self._write_caps(caller, ruling.view, priced.budget)
@@ -221,15 +215,22 @@ class Questions:
         )
 
     def _sealed(
-        self, caller: Caller, ruling: Ruling, packed: bytes, cost: str, gauges: tuple[Gauge, ...]
+        self,
+        held: contextlib.ExitStack,
+        caller: Caller,
+        ruling: Ruling,
+        packed: bytes,
+        cost: str,
+        gauges: tuple[Gauge, ...],
     ) -> tuple[Answer, int]:
-        """Return the message and the descriptor of an answer, which is the caller's to close; no cost: it was known."""
+        """Return the message and the descriptor of an answer, which `held` closes; no cost: it was known."""
         assert caller.grant is not None
         result = msgspec.msgpack.decode(packed, type=DpResult)
         info = sealing.bind(caller.grant.id, ruling.request, ruling.digest)
         answer = _message(ruling, result.errors, cost or "0", gauges, repeated=not cost)
         table = pa.ipc.open_stream(result.stream).read_all()
         fd, seal, _, _ = seal_table(table, caller.public_key, info.encode())
+        held.callback(os.close, fd)
         return replace(answer, rows=result.rows, seal=seal, info=info), fd
 
     async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
