@@ -3,7 +3,7 @@
     build/peers/bin/python -m benchmarks.peers.asked diffprivlib people.npz '{"count": 100}'
 
 A library's module has `ready(people)`: it loads the rows as the library likes them, and returns what asks each question
-once more at `EPSILON` and `DELTA`. Only the asking is timed. The first time is thrown away where there are others.
+once more at `EPSILON` and `DELTA`. Only the asking is timed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import warnings
 
 from .data import Asking, People
 
+WARM_FROM = 5
+
 
 def main(library: str, path: str, rounds: str) -> None:
     """Print `{question: {"seconds": [...], "answers": [[...], ...]}}` for the questions that the library knows."""
@@ -27,8 +29,8 @@ def main(library: str, path: str, rounds: str) -> None:
 
 
 def repeated(ask: Asking, rounds: int) -> dict[str, list[object]]:
-    """Ask again and again, and once before that if there is more than one round."""
-    if rounds > 1:
+    """Ask again and again, and once before that, which is not counted, unless there are few rounds."""
+    if rounds >= WARM_FROM:
         ask()
     seconds: list[object] = []
     answers: list[object] = []
