@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .normalise import Normal
 from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
-from .tree import plant_nodes
+from .tree import BRANCHES
 
 BLOCK = 1 << 16  # rows whose values stay in the processor's cache
 Rows = slice | NDArray[np.bool_]
@@ -88,5 +88,9 @@ def _tree(part: TreePart, values: NDArray[np.int64], codes: NDArray[np.int64] | 
     leaves = part.sizes[0]
     leaf = (np.clip(values, part.lo, part.hi) - part.lo) // part.width
     place = leaf if codes is None else codes * leaves + leaf
-    counts = np.bincount(place, minlength=groups * leaves).reshape(groups, leaves).astype(np.int64)
-    return plant_nodes(part, counts).ravel()
+    levels = [np.bincount(place, minlength=groups * leaves).reshape(groups, leaves).astype(np.int64)]
+    for size in part.sizes[1:]:
+        below = levels[-1]
+        padded = np.pad(below, ((0, 0), (0, size * BRANCHES - below.shape[1])))
+        levels.append(padded.reshape(groups, size, BRANCHES).sum(axis=2))
+    return np.concatenate(levels, axis=1).ravel()

@@ -21,10 +21,12 @@ from .group import group_codes, labels
 from .normalise import Normal
 from .opened import answer_open, forecast_open
 from .predicate import truth
-from .refine import Leaves, pick, refinement
+from .refine import refined, refinement
 from .release import Noise, gaussian, release
 from .sensitivity import Part, l2
 from .value import FORECAST_ROWS, Released, expected, valued
+
+NOTHING = np.array([], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,8 @@ def _released(
     if plan is None:
         exact, noise = aggregate(part, columns, used, codes, bound.groups), _noise(part, bound)
         return Released(_noisy(exact, noise, l2(part, bound.k), bound.units), noise)
-    column, noise = columns[plan.part.col], plan.noise()
-    leaves = Leaves(plan.part, column.codes[used & ~column.null])
-    nodes = _noisy(leaves.nodes, noise, l2(plan.part, bound.k), plan.look)
-    picked = pick(plan, leaves, nodes)
-    return Released(nodes, noise, {q: (code, plan.off(q)) for q, code in picked.items()})
+    column = columns[plan.part.col]
+    return Released(NOTHING, plan.noise(), refined(plan, column.codes[used & ~column.null]))
 
 
 def _noisy(exact: NDArray[np.int64], noise: Noise, distance: int, units: int) -> NDArray[np.int64]:

@@ -1,10 +1,10 @@
-"""The quantiles of one whole column, closer than a leaf of the tree: a look at the tree, then one choice for each.
+"""The quantiles of one whole column, closer than a leaf of the tree: looks at where they lie, then one choice for each.
 
-Steps: (1) a sixteenth of the budget releases the tree, which shows where each quantile lies within some hundred rows;
-(2) candidates are laid there, close to one another by released rank, with round numbers, and thinly over the rest; (3)
-OpenDP's noisy maximum picks the candidate that the fewest rows are on the wrong side of (Smith 2011), with an equal
-share of the rest for each quantile. Candidates depend on released numbers and public facts only, so the costs add up
-(Bun and Steinke 2016, lemma 2.3). Quantiles of groups are read off the tree, whose cost does not grow with them.
+Steps: (1) a sixteenth of the budget pays for three looks: counts of coarse cells, then of the pieces of those cells in
+which a quantile may lie, and again; (2) candidates are laid there, close to one another by released rank, with round
+numbers, and thinly over the rest; (3) OpenDP's noisy maximum picks the candidate that the fewest rows are on the wrong
+side of (Smith 2011), with an equal share of the rest for each quantile. Cells and candidates depend on released numbers
+and public facts only, so the costs add up (Bun and Steinke 2016, lemma 2.3). Quantiles of groups are read off the tree.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from jupyter_secure.protocol.query import Quantile
 
 from .bind import Bound
 from .choice import choice_scale, noisy_max
-from .release import ALPHA, Noise, gaussian
-from .sensitivity import Part, TreePart, l2
-from .tree import plant_nodes, prefixes, rank_margin
+from .release import ALPHA, Noise, gaussian, release
+from .rows import Leaves
+from .sensitivity import CountPart, Part, TreePart, l2
+from .tree import Z95
 
 Whole = NDArray[np.int64]
-LOOK = 16  # the tree's share of the budget is one of so many
+Floats = NDArray[np.float64]
+LOOK = 16  # all looks share one of so many parts of the budget
+LOOKS, CELLS, PIECES = 3, 64, 16
+MOST = 32  # cells that a look takes apart; where more may hold a quantile, rows are too few for a closer look
 # Candidates by rank around the place, by value around it, among them the roundest, and everywhere.
 FINE, NEAR, ROUND, FAR = 128, 64, 64, 64
 PARTS = 10**6  # of a share q
@@ -32,12 +36,12 @@ PARTS = 10**6  # of a share q
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """How a tree's budget is spent.
+    """How a tree's budget is spent instead.
 
     Attributes:
-        part: the tree.
+        part: the tree that it takes the place of.
         shares: the quantiles that are picked.
-        look: units of the tree.
+        look: units of each look.
         each: units of each choice.
     """
 
@@ -47,15 +51,18 @@ class Refinement:
     each: int
     k: int
 
+    def noise(self) -> Noise:
+        """Return the noise of a look: its cells share no row."""
+        return gaussian(l2(CountPart(), self.k), self.look)
+
+    def seen(self, q: float) -> float:
+        """Return how many rows a looked-at rank is wrong by, at most, with 95 %."""
+        return Z95 * self.noise().scale * math.sqrt(CELLS * max(q, 1 - q) ** 2 + (LOOKS - 1) * PIECES)
+
     def off(self, q: float) -> float:
         """Return how many rows a picked quantile is wrong by, at most, with 95 %, where candidates lie close."""
         scale = choice_scale(self.k * max(_odds(q)), self.each) / PARTS
-        spacing = 2 * rank_margin(self.part, self.noise().scale) / FINE
-        return scale * math.log((FINE + NEAR + ROUND + FAR + 1) / ALPHA) + spacing
-
-    def noise(self) -> Noise:
-        """Return the noise of the tree."""
-        return gaussian(l2(self.part, self.k), self.look)
+        return scale * math.log((FINE + NEAR + ROUND + FAR + 1) / ALPHA) + 2 * self.seen(q) / FINE
 
 
 def refinement(part: Part, bound: Bound) -> Refinement | None:
@@ -65,47 +72,92 @@ def refinement(part: Part, bound: Bound) -> Refinement | None:
     shares = tuple(
         dict.fromkeys(each.q for each in bound.aggregates if each.kind is Quantile and each.parts[0] == part)
     )
-    look = bound.units // LOOK
-    each = (bound.units - look) // len(shares)
+    look = bound.units // (LOOK * LOOKS)
+    each = (bound.units - look * LOOKS) // len(shares)
     return Refinement(part, shares, look, each, bound.k) if min(look, each) > 0 else None
 
 
-class Leaves:
-    """The rows of a column by leaves of its tree; only the rows of leaves that are looked into are sorted."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What looks released: codes in rising order and about how many rows lie below each, never falling."""
 
-    def __init__(self, part: TreePart, values: Whole) -> None:
-        self._part = part
-        self._values = np.clip(values, part.lo, part.hi)
-        self._leaf = (self._values - part.lo) // part.width
-        counts = np.bincount(self._leaf, minlength=part.sizes[0])
-        self.nodes = plant_nodes(part, counts.astype(np.int64)[None, :])[0]
-        self._before = np.concatenate([[0], np.cumsum(counts)])
-        self.rows = int(self._before[-1])
+    codes: Whole
+    below: Whole
 
-    def sides(self, candidates: Whole) -> tuple[Whole, Whole]:
-        """Return how many rows lie below and above each candidate."""
-        leaf = (candidates - self._part.lo) // self._part.width
-        wanted = np.zeros(self._part.sizes[0], dtype=bool)
-        wanted[leaf] = True
-        rows = np.sort(self._values[wanted[self._leaf]])
-        skipped = self._before[leaf] - np.searchsorted(rows, self._part.lo + leaf * self._part.width)
-        below, upto = (skipped + np.searchsorted(rows, candidates, side) for side in ("left", "right"))
-        return below, self.rows - upto
-
-    def borders(self) -> tuple[Whole, Whole, Whole]:
-        """Return some first codes of leaves all over the column, and the rows below and not below them."""
-        place = np.arange(0, self._part.sizes[0], -(-self._part.sizes[0] // FAR))
-        below = self._before[place]
-        return self._part.lo + place * self._part.width, below, self.rows - below
+    def around(self, q: float, off: float) -> tuple[int, int]:
+        """Return codes between which a quantile lies, if ranks are wrong by `off` rows at most."""
+        rank = q * max(float(self.below[-1]), 0.0)
+        first = int(np.searchsorted(self.below, rank - off, "right")) - 1
+        last = int(np.searchsorted(self.below, rank + off, "left"))
+        return int(self.codes[max(first, 0)]), int(self.codes[min(last, len(self.codes) - 1)])
 
 
-def pick(plan: Refinement, leaves: Leaves, nodes: Whole) -> dict[float, int]:
-    """Return the code that is picked for each share; `nodes` are the released ones."""
-    below, off = prefixes(plan.part, nodes), rank_margin(plan.part, plan.noise().scale)
-    close = [_candidates(plan.part, below, q, off) for q in plan.shares]
+def refined(plan: Refinement, values: Whole) -> dict[float, tuple[float, float]]:
+    """Return value and margin, in codes, of each share."""
+    part, leaves = plan.part, Leaves(plan.part, values)
+    seen = look(plan, leaves)
+    found = {}
+    for q, code in pick(plan, leaves, seen).items():
+        low, high = seen.around(q, plan.seen(q) + plan.off(q))
+        margin = float(max(code - low, min(high, part.hi) - code, 0))
+        empty = seen.below[-1] <= 0
+        found[q] = ((part.lo + part.hi) / 2, (part.hi - part.lo) / 2) if empty else (float(code), margin)
+    return found
+
+
+def look(plan: Refinement, leaves: Leaves) -> Seen:
+    """Return what the looks see; each is one release."""
+    part = plan.part
+    step = -(-part.sizes[0] // CELLS)
+    codes = np.append(part.lo + np.arange(0, part.sizes[0], step) * part.width, part.hi + 1)
+    seen = Seen(codes, np.maximum.accumulate(np.append(0, np.cumsum(_released(plan, np.diff(leaves.below(codes)))))))
+    for _ in range(LOOKS - 1):
+        pieces = [_pieces(seen, place) for place in _places(plan, seen)]
+        if pieces:
+            below = np.split(leaves.below(np.concatenate(pieces)), np.cumsum(list(map(len, pieces)))[:-1])
+            exact = [np.diff(each) for each in below]
+            noisy = _released(plan, np.concatenate(exact))
+            seen = _finer(seen, pieces, np.split(noisy, np.cumsum(list(map(len, exact)))[:-1]))
+    return seen
+
+
+def _released(plan: Refinement, exact: Whole) -> Whole:
+    return np.array(release(exact.tolist(), plan.noise(), l2(CountPart(), plan.k), plan.look), dtype=np.int64)
+
+
+def _places(plan: Refinement, seen: Seen) -> list[int]:
+    """Return the cells in which a quantile may lie and that hold more than one code."""
+    wanted: set[int] = set()
+    for q in plan.shares:
+        low, high = seen.around(q, plan.seen(q))
+        first, last = np.searchsorted(seen.codes, [low, high])
+        wanted |= set(range(int(first), int(last)))
+    wide = [place for place in sorted(wanted) if seen.codes[place + 1] - seen.codes[place] > 1]
+    return wide if len(wide) <= MOST else []
+
+
+def _pieces(seen: Seen, place: int) -> Whole:
+    first, last = int(seen.codes[place]), int(seen.codes[place + 1])
+    step = -(-(last - first) // PIECES)
+    return np.append(np.arange(first, last, step), last)
+
+
+def _finer(seen: Seen, pieces: list[Whole], counts: list[Whole]) -> Seen:
+    codes, below = [seen.codes], [seen.below]
+    for cut, some in zip(pieces, counts, strict=True):
+        start = seen.below[np.searchsorted(seen.codes, cut[0])]
+        codes.append(cut[1:-1])
+        below.append(start + np.cumsum(some)[:-1])
+    order = np.argsort(np.concatenate(codes), kind="stable")
+    return Seen(np.concatenate(codes)[order], np.maximum.accumulate(np.concatenate(below)[order]))
+
+
+def pick(plan: Refinement, leaves: Leaves, seen: Seen) -> dict[float, int]:
+    """Return the code that is picked for each share."""
+    close = [_candidates(plan, seen, q) for q in plan.shares]
     sides = leaves.sides(np.concatenate(close))
     ends = np.cumsum([len(some) for some in close])[:-1]
-    far, *far_sides = leaves.borders()
+    far, *far_sides = leaves.borders(FAR)
     picked = {}
     for q, some, lower, upper in zip(plan.shares, close, *(np.split(side, ends) for side in sides), strict=True):
         below_each, above_each = np.concatenate([lower, far_sides[0]]), np.concatenate([upper, far_sides[1]])
@@ -132,14 +184,12 @@ def _odds(q: float) -> tuple[int, int]:
     return PARTS - share, share
 
 
-def _candidates(part: TreePart, below: Whole, q: float, off: float) -> Whole:
-    rank = q * max(float(below[-1]), 0.0)
-    borders = np.minimum(part.lo + np.arange(part.sizes[0] + 1) * part.width, part.hi)
-    fine = np.interp(np.linspace(rank - off, rank + off, FINE), below, borders)
-    low, high = max(fine[0] - part.width, part.lo), min(fine[-1] + part.width, part.hi)
-    near = np.linspace(low, high, NEAR)
-    found = np.concatenate([fine, near, _round_numbers(math.ceil(low), math.floor(high))])
-    return np.unique(np.clip(np.rint(found), part.lo, part.hi).astype(np.int64))
+def _candidates(plan: Refinement, seen: Seen, q: float) -> Whole:
+    rank, off = q * max(float(seen.below[-1]), 0.0), plan.seen(q)
+    fine: Floats = np.interp(np.linspace(rank - off, rank + off, FINE), seen.below, seen.codes)
+    low, high = seen.around(q, off)
+    found = np.concatenate([fine, np.linspace(low, high, NEAR), _round_numbers(low, high)])
+    return np.unique(np.clip(np.rint(found), plan.part.lo, plan.part.hi).astype(np.int64))
 
 
 def _round_numbers(low: int, high: int) -> range:

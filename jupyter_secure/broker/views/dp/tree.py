@@ -29,16 +29,6 @@ def plant(col: str, lo: int, hi: int) -> TreePart:
     return TreePart(col, lo, hi, width, tuple(sizes))
 
 
-def plant_nodes(part: TreePart, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the nodes of every group, leaves first; `counts` are those of the leaves, one row for each group."""
-    levels = [counts]
-    for size in part.sizes[1:]:
-        below = levels[-1]
-        padded = np.pad(below, ((0, 0), (0, size * BRANCHES - below.shape[1])))
-        levels.append(padded.reshape(len(counts), size, BRANCHES).sum(axis=2))
-    return np.concatenate(levels, axis=1)
-
-
 def rank_margin(part: TreePart, scale: float) -> float:
     """Return how many rows a rank read off the tree is wrong by, at most, with 95 %."""
     nodes = (BRANCHES - 1) * len(part.sizes) + part.sizes[-1]  # a prefix, and all rows
@@ -54,30 +44,18 @@ def quantile(part: TreePart, nodes: NDArray[np.int64], q: float, scale: float) -
         q: share of the rows below.
         scale: of the noise.
     """
-    below = prefixes(part, nodes)
-    value = _value(part, below, q * max(float(below[-1]), 0.0))
-    return around(part, below, q, value, rank_margin(part, scale))
-
-
-def around(part: TreePart, below: NDArray[np.int64], q: float, value: float, off: float) -> tuple[float, float]:
-    """Return a quantile's value and its margin; without any rows, the middle.
-
-    Args:
-        part: the tree.
-        below: noisy prefixes.
-        q: share of the rows below.
-        value: where it is said to be.
-        off: how many rows the prefixes and the value may be wrong by, together.
-    """
-    rows = float(below[-1])
+    below = _prefixes(part, nodes)
+    rows = max(float(below[-1]), 0.0)
     if rows <= 0:
         return (part.lo + part.hi) / 2, (part.hi - part.lo) / 2
-    low = _value(part, below, q * rows - off) - part.width
-    high = _value(part, below, q * rows + off) + part.width
+    rank, off = q * rows, rank_margin(part, scale)
+    value = _value(part, below, rank)
+    low = _value(part, below, rank - off) - part.width
+    high = _value(part, below, rank + off) + part.width
     return value, max(value - max(low, part.lo), min(high, part.hi) - value)
 
 
-def prefixes(part: TreePart, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _prefixes(part: TreePart, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the rows in the first 0, 1, 2 ... leaves, never falling."""
     ends = np.cumsum(part.sizes)
     sums = [np.concatenate([[0], np.cumsum(level)]) for level in np.split(nodes, ends[:-1])]

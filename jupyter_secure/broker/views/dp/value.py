@@ -19,7 +19,7 @@ from .bind import BoundAggregate
 from .domain import NumberFacts
 from .release import ALPHA, Noise
 from .sensitivity import CountPart, ProductPart, SquarePart, SumPart, TreePart
-from .tree import around, prefixes, quantile, rank_margin
+from .tree import quantile, rank_margin
 
 # A ratio's margin depends on a private number of rows, so a forecast states it for groups of this public size.
 FORECAST_ROWS = 1000
@@ -33,12 +33,12 @@ class Released:
     """A noisy vector and the noise in it.
 
     Attributes:
-        picked: of a tree, for the shares that were picked closer: a code, and how many rows it may be wrong by.
+        picked: of a tree whose quantiles were picked instead: value and margin by share, in codes.
     """
 
     noisy: NDArray[np.int64]
     noise: Noise
-    picked: Mapping[float, tuple[int, float]] = field(default_factory=dict)
+    picked: Mapping[float, tuple[float, float]] = field(default_factory=dict)
 
 
 def valued(each: BoundAggregate, parts: Sequence[Released], groups: int) -> Values:
@@ -148,12 +148,10 @@ def _quantiles(each: BoundAggregate, tree: Released, groups: int) -> Values:
     part, column = each.parts[0], each.column
     assert isinstance(part, TreePart)
     assert column is not None
-    nodes = tree.noisy.reshape(groups, -1)
     unit = float(column.unit)
     if each.q in tree.picked:
-        code, off = tree.picked[each.q]
-        off += rank_margin(part, tree.noise.scale)
-        value, margin = around(part, prefixes(part, nodes[0]), each.q, code, off)
+        value, margin = tree.picked[each.q]
         return np.array([value * unit]), np.array([margin * unit])
+    nodes = tree.noisy.reshape(groups, -1)
     found = np.array([quantile(part, of_group, each.q, tree.noise.scale) for of_group in nodes])
     return found[:, 0] * unit, found[:, 1] * unit

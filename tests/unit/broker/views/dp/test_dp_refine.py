@@ -16,9 +16,10 @@ from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.choice import noisy_max
 from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.job import Normalised, run
-from jupyter_secure.broker.views.dp.refine import PARTS, Leaves, refinement, scored
+from jupyter_secure.broker.views.dp.refine import FAR, LOOKS, PARTS, refinement, scored
 from jupyter_secure.broker.views.dp.release import UNITS_PER_RHO, charged
-from jupyter_secure.broker.views.dp.sensitivity import l2
+from jupyter_secure.broker.views.dp.rows import Leaves
+from jupyter_secure.broker.views.dp.sensitivity import CountPart, l2
 from jupyter_secure.broker.views.dp.tree import plant
 from jupyter_secure.broker.views.question import DpQuestion
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
@@ -68,11 +69,11 @@ def wrong_ranks(values, income):
 
 
 def test_the_look_and_all_choices_cost_no_more_than_the_part():
-    for units in (16, 999, UNITS):
+    for units in (48, 999, UNITS):
         whole = bound(units)
         plan = refinement(whole.parts[0], whole)
-        assert plan.look + plan.each * len(QS) <= whole.units == units
-        assert charged(plan.noise(), l2(plan.part, whole.k)) <= Fraction(plan.look, UNITS_PER_RHO)
+        assert plan.look * LOOKS + plan.each * len(QS) <= whole.units == units
+        assert charged(plan.noise(), l2(CountPart(), whole.k)) <= Fraction(plan.look, UNITS_PER_RHO)
         for k in (1, 2 * PARTS):
             assert Fraction(noisy_max(k, plan.each).map(k)) <= Fraction(plan.each, UNITS_PER_RHO)
 
@@ -104,7 +105,7 @@ def test_one_person_moves_no_score_by_more_than_the_choice_is_made_for(rows, mor
 
     def scores(of):
         leaves = Leaves(part, np.array(of, dtype=np.int64))
-        places = [(leaves.sides(candidates)), leaves.borders()[1:]]
+        places = [(leaves.sides(candidates)), leaves.borders(FAR)[1:]]
         return np.concatenate([scored(q, *sides, leaves.rows) for sides in places])
 
     share = min(max(round(q * PARTS), 1), PARTS - 1)
@@ -120,6 +121,7 @@ def test_sides_are_those_of_the_sorted_rows(rows):
     candidates, ordered = np.arange(0, 5_001, 7), np.sort(np.clip(np.array(rows, dtype=np.int64), 0, 5_000))
     below, above = Leaves(part, np.array(rows, dtype=np.int64)).sides(candidates)
     np.testing.assert_array_equal(below, np.searchsorted(ordered, candidates, "left"))
+    np.testing.assert_array_equal(Leaves(part, np.array(rows, dtype=np.int64)).below(candidates), below)
     np.testing.assert_array_equal(above, len(rows) - np.searchsorted(ordered, candidates, "right"))
 
 
@@ -142,7 +144,7 @@ def test_round_numbers_that_many_rows_share_are_hit():
 
 @pytest.mark.parametrize("income", [[], [math.nan], [5.0], [math.inf] * 50, [-1e308] * 50, [200_000.0] * 9])
 def test_few_and_extreme_rows_are_answered_within_the_bounds(income):
-    for units in (16, UNITS, 10**15):
+    for units in (48, UNITS, 10**15):
         found, margins = answers(income, 2, units=units)
         assert np.isfinite(margins).all()
         assert ((found >= 0) & (found <= 200_000)).all()
