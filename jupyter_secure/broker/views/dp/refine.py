@@ -28,7 +28,7 @@ Whole = NDArray[np.int64]
 Floats = NDArray[np.float64]
 LOOK = 16  # all looks share one of so many parts of the budget
 LOOKS, CELLS, PIECES = 3, 64, 16
-MOST = 32  # cells that a look takes apart; where more may hold a quantile, rows are too few for a closer look
+MOST = 4  # cells that a look takes apart for each quantile; where more may hold it, they are fine enough already
 # Candidates by rank around the place, by value around it, among them the roundest, and everywhere.
 FINE, NEAR, ROUND, FAR = 128, 64, 64, 64
 PARTS = 10**6  # of a share q
@@ -107,12 +107,10 @@ def refined(plan: Refinement, values: Whole) -> dict[float, tuple[float, float]]
 
 def look(plan: Refinement, leaves: Leaves) -> Seen:
     """Return what the looks see; each is one release."""
-    part = plan.part
-    step = -(-part.sizes[0] // CELLS)
-    codes = np.append(part.lo + np.arange(0, part.sizes[0], step) * part.width, part.hi + 1)
+    codes = np.append(leaves.borders(CELLS), plan.part.hi + 1)
     seen = Seen(codes, np.maximum.accumulate(np.append(0, np.cumsum(_released(plan, np.diff(leaves.below(codes)))))))
     for _ in range(LOOKS - 1):
-        pieces = [_pieces(seen, place) for place in _places(plan, seen)]
+        pieces = [_pieces(seen, place, leaves.width) for place in _places(plan, seen)]
         if pieces:
             below = np.split(leaves.below(np.concatenate(pieces)), np.cumsum(list(map(len, pieces)))[:-1])
             exact = [np.diff(each) for each in below]
@@ -133,12 +131,14 @@ def _places(plan: Refinement, seen: Seen) -> list[int]:
         first, last = np.searchsorted(seen.codes, [low, high])
         wanted |= set(range(int(first), int(last)))
     wide = [place for place in sorted(wanted) if seen.codes[place + 1] - seen.codes[place] > 1]
-    return wide if len(wide) <= MOST else []
+    return wide if len(wide) <= MOST * len(plan.shares) else []
 
 
-def _pieces(seen: Seen, place: int) -> Whole:
+def _pieces(seen: Seen, place: int, width: int) -> Whole:
     first, last = int(seen.codes[place]), int(seen.codes[place + 1])
     step = -(-(last - first) // PIECES)
+    if step > width:
+        step = -(-step // width) * width  # whole leaves, which are counted already
     return np.append(np.arange(first, last, step), last)
 
 
@@ -154,16 +154,17 @@ def _finer(seen: Seen, pieces: list[Whole], counts: list[Whole]) -> Seen:
 
 def pick(plan: Refinement, leaves: Leaves, seen: Seen) -> dict[float, int]:
     """Return the code that is picked for each share."""
-    close = [_candidates(plan, seen, q) for q in plan.shares]
-    sides = leaves.sides(np.concatenate(close))
-    ends = np.cumsum([len(some) for some in close])[:-1]
-    far, *far_sides = leaves.borders(FAR)
+    far = leaves.borders(FAR)
+    laid = [_candidates(plan, seen, q, leaves.width) for q in plan.shares]
+    ends = np.cumsum([len(exact) for exact, _ in laid])[:-1]
+    sides = [np.split(side, ends) for side in leaves.sides(np.concatenate([exact for exact, _ in laid]))]
     picked = {}
-    for q, some, lower, upper in zip(plan.shares, close, *(np.split(side, ends) for side in sides), strict=True):
-        below_each, above_each = np.concatenate([lower, far_sides[0]]), np.concatenate([upper, far_sides[1]])
-        scores = scored(q, below_each, above_each, leaves.rows)
-        best = noisy_max(plan.k * max(_odds(q)), plan.each)(scores.tolist())
-        picked[q] = int(np.concatenate([some, far])[int(best)])
+    for q, (exact, thin), lower, upper in zip(plan.shares, laid, *sides, strict=True):
+        starts = np.concatenate([thin, far])
+        below = leaves.below(starts)  # rows at such a code count as above it, which saves sorting them
+        sums = np.concatenate([lower, below]), np.concatenate([upper, leaves.rows - below])
+        best = noisy_max(plan.k * max(_odds(q)), plan.each)(scored(q, *sums, leaves.rows).tolist())
+        picked[q] = int(np.concatenate([exact, starts])[int(best)])
     return picked
 
 
@@ -184,12 +185,17 @@ def _odds(q: float) -> tuple[int, int]:
     return PARTS - share, share
 
 
-def _candidates(plan: Refinement, seen: Seen, q: float) -> Whole:
+def _candidates(plan: Refinement, seen: Seen, q: float, width: int) -> tuple[Whole, Whole]:
+    """Return codes of which equal rows are counted too, and first codes of leaves where the place is many leaves wide."""
+    lo, hi = plan.part.lo, plan.part.hi
     rank, off = q * max(float(seen.below[-1]), 0.0), plan.seen(q)
     fine: Floats = np.interp(np.linspace(rank - off, rank + off, FINE), seen.below, seen.codes)
     low, high = seen.around(q, off)
-    found = np.concatenate([fine, np.linspace(low, high, NEAR), _round_numbers(low, high)])
-    return np.unique(np.clip(np.rint(found), plan.part.lo, plan.part.hi).astype(np.int64))
+    spread = np.clip(np.rint(np.append(fine, np.linspace(low, high, NEAR))), lo, hi).astype(np.int64)
+    exact = np.clip(np.array(_round_numbers(low, high), dtype=np.int64), lo, hi)
+    if high - low > NEAR * width:
+        return np.unique(exact), np.unique(spread - (spread - lo) % width)
+    return np.unique(np.append(exact, spread)), exact[:0]
 
 
 def _round_numbers(low: int, high: int) -> range:

@@ -1,4 +1,4 @@
-"""How many rows of a column lie below a code: by leaves of its tree, sorted only inside leaves that are asked for."""
+"""How many rows of a column lie below a code: by narrow leaves, sorted only inside those that are asked for."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from numpy.typing import NDArray
 from .sensitivity import TreePart
 
 Whole = NDArray[np.int64]
+NARROW = 32  # so many leaves in one of the tree's
 
 
 class Leaves:
-    """The rows of a column, clipped to the tree's bounds; everything here is exact and stays in the worker."""
+    """The rows of a column, clipped to the tree's bounds; everything here is exact and stays in the worker.
+
+    Attributes:
+        width: codes of a leaf; counting at its first code sorts nothing.
+        number: of leaves.
+        rows: all of them.
+    """
 
     def __init__(self, part: TreePart, values: Whole) -> None:
-        self._part = part
+        self._lo = part.lo
+        self.width = max(part.width // NARROW, 1)
+        self.number = -(-(part.hi - part.lo + 1) // self.width)
         self._values = np.clip(values, part.lo, part.hi)
-        self._leaf = (self._values - part.lo) // part.width
-        self._before = np.append(0, np.cumsum(np.bincount(self._leaf, minlength=part.sizes[0])))
-        self._sorted = np.zeros(part.sizes[0] + 1, dtype=bool)  # leaves whose rows are in `_rows`
+        self._leaf = (self._values - part.lo) // self.width
+        self._before = np.append(0, np.cumsum(np.bincount(self._leaf, minlength=self.number)))
+        self._sorted = np.zeros(self.number + 1, dtype=bool)  # leaves whose rows are in `_rows`
         self._rows = self._values[:0]
         self.rows = int(self._before[-1])
 
@@ -30,18 +39,16 @@ class Leaves:
         """Return how many rows lie below and above each code."""
         return self.below(codes), self.rows - self._count(codes, "right")
 
-    def borders(self, number: int) -> tuple[Whole, Whole, Whole]:
-        """Return some first codes of leaves all over the column, and the rows below and not below them."""
-        place = np.arange(0, self._part.sizes[0], -(-self._part.sizes[0] // number))
-        below = self._before[place]
-        return self._part.lo + place * self._part.width, below, self.rows - below
+    def borders(self, number: int) -> Whole:
+        """Return first codes of leaves all over the column, at most so many."""
+        return self._lo + np.arange(0, self.number, -(-self.number // number)) * self.width
 
     def _count(self, codes: Whole, side: str) -> Whole:
-        leaf = (codes - self._part.lo) // self._part.width
-        inside = (codes > self._part.lo + leaf * self._part.width) | (side == "right")
+        leaf = (codes - self._lo) // self.width
+        inside = (codes > self._lo + leaf * self.width) | (side == "right")
         self._sort(leaf[inside])
         first = self._before[leaf]
-        start = np.searchsorted(self._rows, self._part.lo + leaf * self._part.width)
+        start = np.searchsorted(self._rows, self._lo + leaf * self.width)
         within = np.searchsorted(self._rows, codes, "left" if side == "left" else "right") - start
         return first + np.where(inside, within, 0)
 

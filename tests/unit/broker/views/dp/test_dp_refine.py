@@ -105,7 +105,8 @@ def test_one_person_moves_no_score_by_more_than_the_choice_is_made_for(rows, mor
 
     def scores(of):
         leaves = Leaves(part, np.array(of, dtype=np.int64))
-        places = [(leaves.sides(candidates)), leaves.borders(FAR)[1:]]
+        below = leaves.below(leaves.borders(FAR))
+        places = [leaves.sides(candidates), (below, leaves.rows - below)]
         return np.concatenate([scored(q, *sides, leaves.rows) for sides in places])
 
     share = min(max(round(q * PARTS), 1), PARTS - 1)
