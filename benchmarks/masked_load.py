@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.far_kernel import INFO
@@ -85,6 +86,7 @@ async def ground(rows: int, kernels: int = 1, workers: int = 1) -> AsyncIterator
         data.seal(table)
         names = table.column_names
         del table
+        pa.default_memory_pool().release_unused()  # this process stands for the broker, which never had it
         pool = WorkerPool(workers)
         await pool.start()
         started = [Kernel(folder / "plain.parquet") for _ in range(kernels)]

@@ -44,11 +44,21 @@ def expand(batch: pa.RecordBatch, shown: pa.Schema) -> pa.RecordBatch:
 def _column(array: pa.Array, shown: pa.DataType) -> pa.Array:
     if pa.types.is_run_end_encoded(array.type):
         values = array.values.cast(shown)
+        if len(values) == 1 and pa.types.is_large_string(shown):
+            return _repeated(values[0], len(array))
         runs = pa.RunEndEncodedArray.from_arrays(array.run_ends, values)
         return pc.run_end_decode(runs)
     if pa.types.is_uint64(array.type) and pa.types.is_large_string(shown):
         return _tokens(array)
     return _own(array.cast(shown)) if pa.types.is_large_string(shown) else array.cast(shown)
+
+
+def _repeated(value: pa.Scalar, rows: int) -> pa.Array:
+    """Return one text in each of the rows; offsets, which would be larger than the text, are shared between batches."""
+    text = value.as_buffer().to_pybytes() if value.is_valid else b""
+    validity = None if value.is_valid else pa.py_buffer(bytes(-(-rows // 8)))
+    buffers = [validity, _offsets(rows, len(text)), pa.py_buffer(text * rows)]
+    return pa.Array.from_buffers(pa.large_string(), rows, buffers)
 
 
 def _own(array: pa.Array) -> pa.Array:
@@ -67,10 +77,10 @@ def _tokens(array: pa.Array) -> pa.Array:
     pairs = pa.Array.from_buffers(pa.uint16(), 4 * len(array), [None, array.buffers()[1]], offset=4 * array.offset)
     text = pc.take(CHARACTERS, pairs, boundscheck=False).buffers()[1]  # every pair has its row
     validity = _copied(array.buffers()[0]) if array.null_count else None
-    return pa.Array.from_buffers(pa.large_string(), len(array), [validity, _offsets(len(array)), text])
+    return pa.Array.from_buffers(pa.large_string(), len(array), [validity, _offsets(len(array), 16), text])
 
 
-@functools.lru_cache(2)
-def _offsets(rows: int) -> pa.Buffer:
+@functools.lru_cache(8)
+def _offsets(rows: int, width: int) -> pa.Buffer:
     # Nearly all batches have the same number of rows, and so can share it.
-    return pa.py_buffer(np.arange(0, 16 * rows + 1, 16, np.int64))
+    return pa.py_buffer(np.arange(rows + 1, dtype=np.int64) * width)
