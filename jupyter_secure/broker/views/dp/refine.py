@@ -186,7 +186,7 @@ def _odds(q: float) -> tuple[int, int]:
 
 
 def _candidates(plan: Refinement, seen: Seen, q: float, width: int) -> tuple[Whole, Whole]:
-    """Return codes of which equal rows are counted too, and first codes of leaves where the place is many leaves wide."""
+    """Return codes whose equal rows are counted too, and first codes of leaves where the place is many leaves wide."""
     lo, hi = plan.part.lo, plan.part.hi
     rank, off = q * max(float(seen.below[-1]), 0.0), plan.seen(q)
     fine: Floats = np.interp(np.linspace(rank - off, rank + off, FINE), seen.below, seen.codes)
