@@ -1,11 +1,16 @@
 """Fixtures for all tests: a migrated database on each of the two kinds of server that the store knows."""
 
 import pytest
+from hypothesis import settings
 
 from jupyter_secure.broker.store import database
 from jupyter_secure.testing.postgres import PostgresServer
 
 KINDS = ("sqlite", "postgresql")
+
+# How long an example takes says more about what else the machine does.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

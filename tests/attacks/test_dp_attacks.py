@@ -279,7 +279,7 @@ TOKENS = [
 ]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from(TOKENS), st.integers(0, 6)), max_size=4),

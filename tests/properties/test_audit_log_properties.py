@@ -40,7 +40,7 @@ def _write(entries: list[tuple[Header, Personal]], engine: Engine) -> str:
         return log.head().note
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(logs, st.data())
 def test_what_was_written_verifies_also_after_erasures(entries, data):
     engine = database.open_database("sqlite://")
@@ -56,7 +56,7 @@ def test_what_was_written_verifies_also_after_erasures(entries, data):
     assert all(entry.personal in (None, given[1]) for entry, given in zip(read, entries, strict=False))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(logs, st.sampled_from(COLUMNS), cells, st.data())
 def test_no_cell_can_be_changed_unnoticed(entries, column, value, data):
     engine = database.open_database("sqlite://")

@@ -78,7 +78,7 @@ def arrow(found):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rows, st.integers(1, 4), st.sampled_from(QUESTIONS), st.sampled_from(["p0", "p1", "p2", "p3"]))
 def test_one_person_moves_no_part_by_more_than_its_sensitivity(found, k, fields, person):
     domain = DpDomain(
@@ -92,7 +92,7 @@ def test_one_person_moves_no_part_by_more_than_its_sensitivity(found, k, fields,
         assert distance <= l2(part, k) + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["p0", "p1", "p2"]), max_size=30), st.integers(1, 3))
 def test_which_rows_of_a_person_are_kept_depends_on_that_person_s_rows_alone(people, k):
     def kept(names):

@@ -39,7 +39,7 @@ def replay(wanted, caps):
     return spent
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(asks, st.tuples(st.integers(0, 120), st.integers(0, 60)))
 def test_no_order_of_questions_spends_more_than_a_cap(wanted, caps):
     spent = replay(wanted, caps)
@@ -47,7 +47,7 @@ def test_no_order_of_questions_spends_more_than_a_cap(wanted, caps):
     assert all(each <= caps[1] for each in spent.values())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(asks, st.randoms(use_true_random=False))
 def test_the_order_of_questions_does_not_change_what_they_cost(wanted, random):
     shuffled = list(wanted)

@@ -166,7 +166,7 @@ class Machine(RuleBasedStateMachine):
         assert all(it.decided_by != it.user for it in self.store.list())
 
 
-Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
 TestMachine = Machine.TestCase
 
 POLICY = compile_text("""

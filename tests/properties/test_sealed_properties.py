@@ -19,7 +19,7 @@ from jupyter_secure.protocol.dataset import Column
 from jupyter_secure.protocol.errors import InputFileError, IntegrityError
 from jupyter_secure.testing.sealed_data import SealedData, read
 
-ONE_FOLDER = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONE_FOLDER = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 KEY = base64.b64encode(bytes(60)).decode()
 
@@ -96,7 +96,6 @@ def test_no_sentence_about_a_broken_row_holds_its_cells(tmp_path, cell, extra):
 
 
 @given(name=TEXT, values=st.lists(st.none() | TEXT, max_size=60))
-@settings(deadline=None)
 def test_no_suggestion_holds_a_value(name, values):
     marked = [None if value is None else f"\N{SNOWMAN}{value}" for value in values]
     [suggestion] = suggest(pa.table({name or "x": pa.array(marked, pa.string())}))

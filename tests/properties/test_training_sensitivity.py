@@ -88,7 +88,7 @@ def moved(release, found, person):
     return math.sqrt(sum(int(step) ** 2 for step in (there - gone).ravel().tolist()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rows, st.integers(1, 3), st.sampled_from(LINEAR), st.sampled_from(FEATURES), people, st.integers(0, 2**32 - 1))
 def test_a_gradient(found, k, train, features, person, seed):
     bound, public = bound_to(train, features, k)
@@ -100,14 +100,14 @@ def test_a_gradient(found, k, train, features, person, seed):
     assert moved(release, found, person) <= gradient_l2(bound) + 1e-6
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows, st.integers(1, 3), st.sampled_from(FEATURES[1:]), st.sampled_from(["two", "three"]), people)
 def test_the_counts_of_naive_bayes(found, k, features, target, person):
     bound, public = bound_to({"op": "naive_bayes", "target": target}, features, k)
     assert moved(lambda each: cell_counts(bound, *prepared(bound, public, each)), found, person) <= bayes_l2(bound)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows, st.integers(1, 3), people, st.integers(0, 2**32 - 1))
 def test_a_step_of_k_means(found, k, person, seed):
     bound, public = bound_to({"op": "k_means", "clusters": 3}, [{"col": "x"}, {"col": "wide"}], k)
@@ -119,7 +119,7 @@ def test_a_step_of_k_means(found, k, person, seed):
     assert moved(release, found, person) <= means_l2(bound)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows, st.integers(1, 3), people)
 def test_the_moments_of_principal_components(found, k, person):
     bound, public = bound_to({"op": "components", "components": 2}, [{"col": "x"}, {"col": "wide"}], k)
@@ -131,7 +131,7 @@ def test_the_moments_of_principal_components(found, k, person):
     assert moved(release, found, person) <= moments_l2(bound)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows, st.integers(1, 3), st.sampled_from([None, "two"]), people, st.integers(1, 9))
 def test_the_tables_of_synthetic_rows(found, k, target, person, scale):
     model = {"op": "marginals"} | ({} if target is None else {"target": target})

@@ -122,7 +122,7 @@ def kept(tmp_path_factory):
     data.close()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(column=columns())
 def test_what_is_sealed_is_read_back(kept, column):
     table = pa.table({"id": pa.array(range(len(column)), pa.int64()), "c": column})
@@ -138,7 +138,7 @@ def test_what_is_sealed_is_read_back(kept, column):
     assert read(only).height == len(column)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(kind=KINDS)
 def test_the_leaves_are_those_of_the_file(tmp_path_factory, kind):
     stored = sealed_kind("a.b", kind)

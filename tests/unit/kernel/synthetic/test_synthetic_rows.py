@@ -43,7 +43,7 @@ def tables(off=(), classes=2):
     return Tables(noisy(counts.sum((0, 1))), ones, {2: 0}, {2: noisy(counts)})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(noise, max_size=60), st.integers(1, 3))
 def test_consistent_tables_agree_with_one_another(off, classes):
     found = consistent(tables(off, classes), margin=0.0)

@@ -97,7 +97,7 @@ def test_the_same_share_asked_twice_is_chosen_once():
 values = st.lists(st.integers(-10, 5_010), max_size=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values, st.lists(st.integers(-10, 5_010), min_size=1, max_size=3), st.sampled_from([1e-9, 0.1, 0.5, 0.77, 1.0]))
 def test_one_person_moves_no_score_by_more_than_the_choice_is_made_for(rows, more, q):
     part = plant("income", 0, 5_000)
@@ -115,7 +115,7 @@ def test_one_person_moves_no_score_by_more_than_the_choice_is_made_for(rows, mor
     assert scores(rows).max() <= 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(values)
 def test_sides_are_those_of_the_sorted_rows(rows):
     part = plant("income", 0, 5_000)
