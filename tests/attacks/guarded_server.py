@@ -104,23 +104,26 @@ class Driver:
         """Run code in a subshell while a cell of the main shell sleeps."""
         client = self.clients[kernel]
         made = await self._control(client, "create_subshell_request", {})
-        busy = client.execute("import time; time.sleep(30)")
+        busy = client.execute("print('begun')\nimport time; time.sleep(30)")
+        while (await self._said(client))[0] != busy:
+            pass  # an interrupt that comes before the cell is nobody's
         message = client.session.msg("execute_request", {"code": code, "silent": False, "store_history": False})
         message["header"]["subshell_id"] = made["subshell_id"]
         client.shell_channel.send(message)
-        said = []
-        while True:
-            heard = await client.get_iopub_msg(timeout=20)
-            parent = heard["parent_header"].get("msg_id")
-            if parent == message["header"]["msg_id"] and heard["msg_type"] == "stream":
-                said.append(heard["content"]["text"])
-                break
-            assert parent != busy or heard["msg_type"] != "status" or heard["content"]["execution_state"] != "idle"
+        while (said := await self._said(client))[0] != message["header"]["msg_id"]:
+            pass
         await self.kernels.get_kernel(kernel).interrupt_kernel()
         await self._control(client, "delete_subshell_request", {"subshell_id": made["subshell_id"]})
         while (await client.get_shell_msg(timeout=20))["parent_header"]["msg_id"] != busy:
             pass
-        return {"text": "".join(said)}
+        return {"text": said[1]}
+
+    async def _said(self, client):
+        """Wait for output; return who printed it, and what."""
+        while True:
+            heard = await client.get_iopub_msg(timeout=20)
+            if heard["msg_type"] == "stream":
+                return heard["parent_header"].get("msg_id"), heard["content"]["text"]
 
     async def _control(self, client, kind, content):
         message = client.session.msg(kind, content)

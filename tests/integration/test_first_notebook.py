@@ -126,7 +126,7 @@ def test_completion_offers_what_the_person_may_use(scientist):
                 return message["content"]["matches"]
 
     assert complete("%secure_load pat") == ["patients"]
-    assert complete("%secure_load patients --as ") == ["masked", "dp"]
+    assert complete("%secure_load patients --as ") == ["masked", "dp", "synthetic"]
     assert complete("%secure_load patients --purpose ") == ["cohort-study"]
     assert "birth_date" in " ".join(complete("%secure_load patients --columns bir"))
 
