@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 import jupyter_secure
 from jupyter_secure import ml
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, RefusedError
-from tests.unit.kernel.census import EDGES, census, census_client
+from tests.unit.kernel.census import EDGES, census, census_client, spent
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_source.BudgetWarning")]
 
@@ -30,11 +30,6 @@ def p(client):
 @pytest.fixture(scope="module")
 def test_rows():
     return census("adult.test")
-
-
-def spent(p):
-    p.count(dry_run=True)  # tells the gauges, and costs nothing
-    return float(next(gauge.spent for gauge in p._asking.source.gauges if gauge.scope == "person"))
 
 
 def test_logistic_regression_at_epsilon_1_reaches_0_900_and_is_charged_once(p, test_rows):

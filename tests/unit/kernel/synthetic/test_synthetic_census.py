@@ -9,7 +9,7 @@ from jupyter_secure.kernel import synthetic
 from jupyter_secure.kernel.synthetic import Wish
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
 from jupyter_secure.protocol.messages import Catalog
-from tests.unit.kernel.census import BOUNDS, EDGES, KEYS, census, census_client
+from tests.unit.kernel.census import BOUNDS, EDGES, KEYS, census, census_client, spent
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_source.BudgetWarning")]
 
@@ -24,11 +24,6 @@ def client(tmp_path_factory):
 @pytest.fixture
 def p(client):
     return client.handle("census")
-
-
-def spent(p):
-    p.count(dry_run=True)  # tells the gauges, and costs nothing
-    return float(next(gauge.spent for gauge in p._asking.source.gauges if gauge.scope == "person"))
 
 
 def test_one_question_pays_and_its_repeat_is_free(p):
