@@ -75,8 +75,10 @@ def test_the_columns_are_those_of_the_view_with_its_types(client, p):
 def test_rows_are_made_of_people_that_a_condition_leaves(p):
     old = synthetic.make(p[p.age >= 60], Wish(columns=("age", "sex"), edges={"age": (60, 80)}, epsilon="0.5"))
     ages = np.asarray(old.table["age"])
-    assert (ages >= 60).mean() > 0.98  # what is below is noise
-    assert len(ages) == pytest.approx((census("adult.data").age >= 60).sum(), abs=200)
+    # Every count has noise of 28, and the projection leaves sqrt(7) / 3 of it, 25 rows, to the cell below 60, where
+    # nobody is: 6 in 100 of the 2,644 are 6.4 times that (once in 10^10 runs). Without the condition it would be 92.
+    assert (ages >= 60).mean() > 0.94
+    assert len(ages) == pytest.approx((census("adult.data").age >= 60).sum(), abs=200)  # 7 times the noise
 
 
 @pytest.mark.parametrize(
