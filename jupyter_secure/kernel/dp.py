@@ -16,14 +16,14 @@ from typing import Any
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import DpColumn, Handle
 
-from .dp_column import DpGroups, DpSeries, histogram
+from .dp_column import DpGroups, DpSeries, aggregates, histogram
 from .dp_date import PARTS
 from .dp_predicate import DpPredicate, literal
-from .dp_refusals import UnsupportedError, refuse
-from .dp_source import Client, DpAsking, DpSource
+from .dp_refusals import INSTEAD, NoArithmetic, UnsupportedError, refuse
+from .dp_source import Client, DpAsking, DpSource, absolute
 
 
-class DpFrame:
+class DpFrame(NoArithmetic):
     """A dataset that answers with differential privacy only.
 
     Each question takes `epsilon=` (what to spend; the policy's default if left out) and `dry_run=True` (price and
@@ -43,11 +43,13 @@ class DpFrame:
         """Return the same frame, whose questions say price and margins and spend nothing."""
         return self._with(self._asking.where, preview=True)
 
-    def within(self, margin: float) -> DpFrame:
+    def within(self, margin: float | str, *, of: float | None = None) -> DpFrame:
         """Return the same frame, whose questions spend about the least epsilon for which no margin is wider.
 
-        `p.within(50).preview().count()` says what that would cost.
+        `p.within(50).preview().count()` says what that would cost. `p.within("2%", of=20_000)` is the same as
+        `p.within(400)`: how large the answer will be about is yours to say, since the rows must not.
         """
+        margin = absolute(margin, of)
         return self._with(self._asking.where, preview=self._asking.preview, margin=margin)
 
     def ask(self, question: Mapping[str, Any] | str, *, epsilon: Any = None, dry_run: bool = False) -> Any:
@@ -96,8 +98,18 @@ class DpFrame:
         """Ask for the mean of every number column; the budget is split over them."""
         return self._put(self._numbers("mean"), [], epsilon, dry_run)
 
-    def hist(self, column: str, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False) -> Any:
+    def agg(
+        self, wanted: Mapping[str, Any] | None = None, *, epsilon: Any = None, dry_run: bool = False, **named: Any
+    ) -> Any:
+        """Ask for several at once, as in `.agg({"cost": ["mean", "std"]})`; the budget is split over them."""
+        return self._put(aggregates(self._asking, wanted or {}, named), [], epsilon, dry_run)
+
+    def hist(
+        self, column: str | None = None, *, width: float | None = None, epsilon: Any = None, dry_run: bool = False
+    ) -> Any:
         """Ask for the number of rows by bins of a number (ten bins if no width is given), or by keys of a category."""
+        if column is None:
+            raise InvalidRequestError('Name a column, as in `p.hist("age", width=10)`: one question has one histogram.')
         return self._put([histogram(self._asking, column, width)], [], epsilon, dry_run)
 
     def groupby(self, by: Any, *, width: float | None = None) -> DpGroups:
@@ -133,7 +145,12 @@ class DpFrame:
             raise AttributeError(name)
         if name in self._asking.names:
             return DpSeries(self._asking, name)
-        return refuse(name)
+        if name in INSTEAD:
+            refuse(name)
+        raise UnsupportedError(
+            f"`{name}` is neither a column here nor a question. Columns: {', '.join(self._asking.names)}. Questions: "
+            "`.count()`, `.persons()`, `.sum()`, `.mean()`, `.hist(column, width=...)`, `.groupby(...)`."
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):

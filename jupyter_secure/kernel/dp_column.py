@@ -9,7 +9,7 @@ from jupyter_secure.protocol.errors import InvalidRequestError
 
 from .dp_date import DpDates, day_number
 from .dp_predicate import DpPredicate, literal
-from .dp_refusals import UnsupportedError, refuse
+from .dp_refusals import NoArithmetic, UnsupportedError, refuse
 from .dp_source import DpAsking
 
 # As pandas calls them, and what they are in the algebra.
@@ -48,7 +48,32 @@ def _tenth(asking: DpAsking, name: str) -> int | float | str | None:
     return max(round(tenth), 1) if tenth >= 0.5 else tenth
 
 
-class DpSeries:
+def aggregates(asking: DpAsking, wanted: Mapping[str, Any], named: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the JSON of several aggregates, in pandas' two ways of saying them.
+
+    Args:
+        asking: what is asked.
+        wanted: column = one name of an aggregate or several.
+        named: name in the answer = (column, name of an aggregate).
+    """
+    for pair in named.values():
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise InvalidRequestError('Name an aggregate as in `agg(costs=("cost", "mean"))`.')
+    several = [(name, [ops] if isinstance(ops, str) else ops) for name, ops in wanted.items()]
+    asked = [(name, op, {}) for name, ops in several for op in ops]
+    asked += [(name, op, {"as": label}) for label, (name, op) in named.items()]
+    found = []
+    for name, op, label in asked:
+        asking.check(name)
+        if op not in AGGREGATES:
+            refuse(str(op))
+        found.append({**AGGREGATES[op], "col": name, **label})
+    if not found:
+        raise InvalidRequestError('Name at least one aggregate, as in `agg({"cost": ["mean", "std"]})`.')
+    return found
+
+
+class DpSeries(NoArithmetic):
     """One column of a private dataset."""
 
     def __init__(self, asking: DpAsking, name: str, keys: list[dict[str, Any]] | None = None) -> None:
@@ -108,6 +133,11 @@ class DpSeries:
         """Ask for count, mean, deviation and quartiles at once; the budget is split over them."""
         aggs = [{**AGGREGATES[name], "col": self.name} for name in DESCRIBED]
         aggs += [{"op": "quantile", "col": self.name, "q": q} for q in QUARTERS]
+        return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
+
+    def agg(self, wanted: str | Iterable[str], *, epsilon: Any = None, dry_run: bool = False) -> Any:
+        """Ask for several at once, as in `.agg(["mean", "std"])`; the budget is split over them."""
+        aggs = aggregates(self._asking, {self.name: wanted}, {})
         return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
 
     def cov(self, other: DpSeries | str, *, epsilon: Any = None, dry_run: bool = False) -> Any:
@@ -238,15 +268,14 @@ class DpGroups:
         """Ask for the number of distinct people in each group."""
         return self._asking.put([{"op": "persons"}], self._keys, epsilon, dry_run=dry_run)
 
-    def agg(self, wanted: Mapping[str, Any], *, epsilon: Any = None, dry_run: bool = False) -> Any:
-        """Ask for several at once, as in `.agg({"cost": ["mean", "sum"]})`; the budget is split over them."""
-        aggs = []
-        for name, ops in wanted.items():
-            self._asking.check(name)
-            for op in [ops] if isinstance(ops, str) else ops:
-                if op not in AGGREGATES:
-                    refuse(str(op))
-                aggs.append({**AGGREGATES[op], "col": name})
+    def agg(
+        self, wanted: Mapping[str, Any] | None = None, *, epsilon: Any = None, dry_run: bool = False, **named: Any
+    ) -> Any:
+        """Ask for several at once; the budget is split over them.
+
+        As in `.agg({"cost": ["mean", "sum"]})`, or with names for the answer `.agg(costs=("cost", "mean"))`.
+        """
+        aggs = aggregates(self._asking, wanted or {}, named)
         return self._asking.put(aggs, self._keys, epsilon, dry_run=dry_run)
 
     def __getitem__(self, name: Any) -> DpSeries:

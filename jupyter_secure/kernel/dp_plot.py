@@ -7,6 +7,7 @@ from typing import Any
 from jupyter_secure.protocol.errors import InvalidRequestError
 
 MARGIN = "_margin"
+KINDS = ("bar", "barh", "line")
 
 
 def plot(answer: Any, kind: str = "bar", **options: Any) -> Any:
@@ -18,8 +19,10 @@ def plot(answer: Any, kind: str = "bar", **options: Any) -> Any:
         options: passed on to `pandas.DataFrame.plot`.
 
     Raises:
-        InvalidRequestError: the frame holds no values with margins.
+        InvalidRequestError: the frame holds no values with margins, or that kind of plot cannot show them.
     """
+    if kind not in KINDS:
+        raise InvalidRequestError(f"A plot that shows margins is one of {', '.join(KINDS)}.")
     values = [name for name in answer.columns if f"{name}{MARGIN}" in answer.columns]
     if not values:
         raise InvalidRequestError("Plot an answer to a private question: it has a margin beside each value.")

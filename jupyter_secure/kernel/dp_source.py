@@ -97,8 +97,6 @@ class DpSource:
         Raises:
             InvalidRequestError: no epsilon that can be offered makes them so small.
         """
-        if not margin > 0:
-            raise InvalidRequestError("`margin` is a number above 0, in the unit of what is asked.")
         epsilon, best = float(self.handle.default_epsilon), None
         for _ in range(GUESSES):
             price = self.ask(question, _offer(epsilon), preview=True)
@@ -191,6 +189,28 @@ def _offer(epsilon: float) -> str:
     # Four digits, rounded up: what is offered is never too little for the margin.
     places = max(0, min(9, 4 - math.ceil(math.log10(epsilon))))
     return format(decimal.Decimal(epsilon).quantize(decimal.Decimal(1).scaleb(-places), decimal.ROUND_CEILING), "f")
+
+
+def absolute(margin: float | str, of: float | None) -> float:
+    """Return a margin in the unit of what is asked, from one that may be a percentage.
+
+    Raises:
+        InvalidRequestError: it is neither a number above 0 nor a percentage of one.
+    """
+    text = str(margin).strip()
+    percent = text.endswith("%")
+    if percent and of is None:
+        raise InvalidRequestError(
+            f'Of what? Say about how large the answer will be, as in `within("{text[:20]}", of=20_000)`; an earlier '
+            "answer tells it."
+        )
+    try:
+        found = float(text.removesuffix("%")) * (abs(float(of)) / 100 if percent and of is not None else 1)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise InvalidRequestError('`margin` is a number above 0 in the unit of what is asked, or `"2%", of=20_000`.')
+    return found
 
 
 def decimal_text(epsilon: Any) -> str | None:

@@ -194,6 +194,18 @@ def test_dates_compare_with_days(p, recorder):
         (lambda p: p.day > "31.1.2024", "2024-01-31"),
         (lambda p: p.day > pd.Timestamp("2024-01-31 12:00"), "2024-01-31"),
         (lambda p: p.groupby("sex").agg({"age": "max"}), "quantile"),
+        (lambda p: p.groupby("sex").agg(n="count"), '("cost", "mean")'),
+        (lambda p: p.agg({}), "at least one"),
+        (lambda p: p.hist(), "Name a column"),
+        (lambda p: p.age + 1, "conditions"),
+        (lambda p: 2 * p, "conditions"),
+        (lambda p: -p.age, "conditions"),
+        (lambda p: p.corr(), "of two columns"),
+        (lambda p: p.zip.mean(), "Columns: age, sex"),
+        (lambda p: p.within("2%"), "of=20_000"),
+        (lambda p: p.within("two", of=3), "above 0"),
+        (lambda p: p.within("nan%", of=3), "above 0"),
+        (lambda p: p.within(None), "above 0"),
     ],
 )
 def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
@@ -215,6 +227,9 @@ def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
         (lambda p: p.age.cov("<b>cost"), [{"op": "covariance", "col": "age", "other": "<b>cost"}]),
         (lambda p: p.groupby("sex").agg({"age": ["std", "median"]}),
          [{"op": "std", "col": "age"}, {"op": "quantile", "q": 0.5, "col": "age"}]),
+        (lambda p: p.groupby("sex").agg(m=("age", "mean")), [{"op": "mean", "col": "age", "as": "m"}]),
+        (lambda p: p.groupby("sex").age.agg(["count", "mean"]), [{"op": o, "col": "age"} for o in ("count", "mean")]),
+        (lambda p: p.agg({"age": "sum"}), [{"op": "sum", "col": "age"}]),
         (lambda p: p.sex.value_counts(), [{"op": "histogram", "col": "sex"}]),
         (lambda p: p.sex.nlargest(3), [{"op": "histogram", "col": "sex"}]),
         (lambda p: p.drug.value_counts(3), [{"op": "persons"}]),
@@ -250,6 +265,19 @@ def test_a_price_by_margin_does_not_take_a_threshold_for_one(recorder, monkeypat
     monkeypatch.setattr(recorder, "request", priced)
     DpFrame(HANDLE, recorder).within(30).groupby("drug").persons()
     assert float(recorder.sent[-1].epsilon) == pytest.approx(0.3, rel=0.1)
+
+
+def test_a_margin_in_per_cent_is_of_a_size_that_the_person_says(recorder, monkeypatch):
+    def priced(message, progress=None):
+        recorder.sent.append(message)
+        errors = {"count": 9.0 / float(message.epsilon or 0.1)}
+        return Answer(
+            dataset="patients", version=1, cost="0.1", errors=errors, repeated=False, gauges=(GAUGE,)
+        ), None if message.preview else 3
+
+    monkeypatch.setattr(recorder, "request", priced)
+    DpFrame(HANDLE, recorder).within("2 %", of=1500).count()
+    assert float(recorder.sent[-1].epsilon) == pytest.approx(0.3, rel=0.05)
 
 
 def test_a_description_is_one_question(p, recorder):
@@ -293,6 +321,8 @@ def test_a_plot_has_an_error_bar_for_each_value():
     assert labels == ["F", "M", "unknown"]
     with pytest.raises(InvalidRequestError, match="margin"):
         jupyter_secure.plot(pd.DataFrame({"a": [1]}))
+    with pytest.raises(InvalidRequestError, match="bar, barh, line"):
+        jupyter_secure.plot(answer, "pie")
 
 
 def test_looking_at_a_handle_asks_nothing_and_renders_no_html_of_names(p, recorder):

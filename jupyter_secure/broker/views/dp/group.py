@@ -120,11 +120,13 @@ def _size(key: Key, facts: Facts) -> int:
         return len(column.keys) + 1
     if key.width is None and column.zone:
         raise InvalidRequestError(
-            f'`{key.col}` is a date: give a `part`, as in {{"col": "{key.col}", "part": "month"}}.'
+            f"`{key.col}` is a date: give a `part`, as in `groupby(('{key.col}', 'month'))`, in SQL "
+            f"`DATE_TRUNC('month', {key.col})`."
         )
     if key.width is None:
         raise InvalidRequestError(
-            f'`{key.col}` is a number: give a `width`, as in {{"col": "{key.col}", "width": 10}}.'
+            f"`{key.col}` is a number: give its bins a `width`, as in `groupby(('{key.col}', 10))`, in SQL "
+            f"`FLOOR({key.col} / 10) * 10`."
         )
     width = _width(key, column.unit)
     return column.hi // width - column.lo // width + 2
