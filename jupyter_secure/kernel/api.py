@@ -153,7 +153,8 @@ def sql(text: str, *, epsilon: Any = None, purpose: str | None = None, dry_run: 
     except ImportError:
         raise InvalidRequestError("SQL needs sqlglot: install `jupyter-secure[sql]`.") from None
     handle = load(translation.dataset_of(text), "dp", purpose=purpose)
-    question, ordering = translation.translate(text, handle.columns), translation.ordering_of(text)
+    dates = [name for name, fact in handle.facts.items() if fact.kind == "date"]
+    question, ordering = translation.translate(text, handle.columns, dates), translation.ordering_of(text)
     return in_order(handle.ask(question, epsilon=epsilon, dry_run=dry_run), ordering)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError, SecureError, UnavailableError
-from jupyter_secure.protocol.messages import Answer, Catalog, CatalogReply, Gauge, Query
+from jupyter_secure.protocol.messages import Answer, Catalog, CatalogReply, ColumnOffer, Gauge, Query
 from jupyter_secure.protocol.query import NEEDED
 from jupyter_secure.protocol.view import Rung
 
@@ -73,7 +73,9 @@ def forecast(cell: str) -> dict[str, Any]:
     except ImportError:
         raise InvalidRequestError("SQL needs sqlglot: install `jupyter-secure[sql]`.") from None
     options, statement = _options(cell)
-    question = sql.translate(statement, _columns(sql.dataset_of(statement)))
+    columns = _columns(sql.dataset_of(statement))
+    dates = [column.name for column in columns if column.type.startswith(("date", "timestamp"))]
+    question = sql.translate(statement, [column.name for column in columns], dates)
     text, epsilon = json.dumps(question, allow_nan=False), decimal_text(options.epsilon)
     reply = _ask(Query(question=text, epsilon=epsilon, purpose=options.purpose, preview=True), Answer)
     return _told(reply, question)
@@ -95,13 +97,13 @@ def _options(cell: str) -> tuple[Namespace, str]:
         raise InvalidRequestError(f"The options of the line are not well formed: {error}") from None
 
 
-def _columns(dataset: str) -> Sequence[str]:
+def _columns(dataset: str) -> Sequence[ColumnOffer]:
     # Not by a handle: loading one stands in the log as a load, and asks for a second factor where one is missing.
     offers = _ask(Catalog(), CatalogReply).offers
     offer = next((each for each in offers if each.dataset == dataset and Rung.DP in each.rungs), None)
     if offer is None:
         raise RefusedError
-    return [column.name for column in offer.columns]
+    return offer.columns
 
 
 def _ask(message: Any, expected: type[Any]) -> Any:

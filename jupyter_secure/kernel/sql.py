@@ -4,12 +4,12 @@ sqlglot only parses; nothing is run here. Every node of the tree has to be one t
 dialect adds is refused until somebody has translated it. Names without quotes match whatever their case, if one column
 does.
 
-Steps: parse one statement; set its order aside; refuse clauses that the algebra lacks; keys; aggregates; condition.
+Steps: parse one statement; refuse clauses that the algebra lacks; set its order aside; keys; aggregates; condition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlglot
@@ -20,6 +20,7 @@ from jupyter_secure.protocol.errors import InvalidRequestError
 from .dp_refusals import UnsupportedError
 from .sql_condition import Columns, condition, number
 from .sql_date import DATED, date_part
+from .sql_nearest import nearest
 from .sql_order import Ordering, without_order
 
 # Clauses that the algebra lacks, and what works instead.
@@ -89,7 +90,8 @@ def dataset_of(text: str) -> str:
     Raises:
         InvalidRequestError: it is not one SELECT from one dataset.
     """
-    table = _statement(text).args.get("from_") or _statement(text).args.get("from")
+    select = _statement(text)
+    table = select.args.get("from_") or select.args.get("from")
     if table is None or not isinstance(table.this, exp.Table) or table.this.args.get("db"):
         raise InvalidRequestError("Write one SELECT from one dataset, as in `SELECT COUNT(*) FROM patients`.")
     return str(table.this.name)
@@ -104,21 +106,19 @@ def ordering_of(text: str) -> Ordering | None:
     return without_order(_statement(text))[1]
 
 
-def translate(text: str, columns: Sequence[str]) -> dict[str, Any]:
+def translate(text: str, columns: Sequence[str], dates: Collection[str] = ()) -> dict[str, Any]:
     """Return the question's JSON (docs/spec/query-v1.md).
 
     Args:
         text: one SELECT.
         columns: that the handle offers.
+        dates: those of them that hold dates.
 
     Raises:
         InvalidRequestError: it cannot be read, or a column is unknown.
         UnsupportedError: the algebra lacks it; the sentence says what works.
     """
-    select, known, dataset = without_order(_statement(text))[0], Columns(columns), dataset_of(text)
-    for clause, instead in CLAUSES.items():
-        if select.args.get(clause):
-            raise _lacking(instead)
+    select, known, dataset = without_order(_statement(text))[0], Columns(columns, dates), dataset_of(text)
     _check_closed(select)
     keys = [_key(key, known) for key in _group_by(select)]
     question: dict[str, Any] = {"v": 1, "dataset": dataset, "aggs": _aggregates(select, keys, known)}
@@ -137,6 +137,9 @@ def _statement(text: str) -> exp.Select:
     statements = [each for each in found if each is not None]
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise InvalidRequestError("Write one SELECT from one dataset; nothing else is possible on private data.")
+    for clause, instead in CLAUSES.items():
+        if statements[0].args.get(clause):
+            raise _lacking(instead)
     return statements[0]
 
 
@@ -147,7 +150,8 @@ def _check_closed(select: exp.Select) -> None:
         may = CLOSED.get(type(node), set())
         must = may & (REQUIRED - {"expression"} if isinstance(node, WITHIN) else REQUIRED)
         if type(node) not in CLOSED or held - may or any(node.args.get(name) is None for name in must):
-            raise _lacking(f"`{_shown(node)}`: {ANSWERED}")
+            instead = nearest(node)
+            raise _lacking(f"`{_shown(node)}`: {f'{instead}. ' if instead else ''}{ANSWERED}")
 
 
 def _group_by(select: exp.Select) -> list[exp.Expression]:
@@ -223,7 +227,7 @@ def _aggregate(node: exp.Expression, known: Columns) -> dict[str, Any]:  # noqa:
         return {"op": op, "col": _column(node.this, known), "other": _column(node.expression, known)}
     op = BOUNDED.get(type(node))
     if op is None:
-        raise _lacking(f"`{_shown(node)}`: COUNT, SUM, AVG, VARIANCE, STDDEV, MEDIAN and QUANTILE are answered")
+        raise _lacking(f"`{_shown(node)}`: each on its own is answered; calculate with the answer")
     return {"op": op, "col": _column(node.this, known)}
 
 

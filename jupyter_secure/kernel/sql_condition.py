@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlglot
@@ -18,10 +19,15 @@ MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 class Columns:
-    """The columns of a handle, found by names as SQL spells them."""
+    """The columns of a handle, found by names as SQL spells them.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    Attributes:
+        dates: those that hold dates, which compare with a text that is one.
+    """
+
+    def __init__(self, names: Sequence[str], dates: Collection[str] = ()) -> None:
         self._names = tuple(names)
+        self.dates = frozenset(dates)
 
     def name(self, node: exp.Column) -> str:
         """Return the column that a name means.
@@ -56,11 +62,12 @@ def condition(node: exp.Expression, known: Columns) -> dict[str, Any]:
         raise _lacking(f"the condition `{_shown(node)}`")
     col = _column(node.this, known)
     if isinstance(node, exp.Between):
-        return {"op": "between", "col": col, "lower": number(node.args["low"]), "upper": number(node.args["high"])}
+        ends = {"lower": node.args["low"], "upper": node.args["high"]}
+        return {"op": "between", "col": col} | {name: _end(end, col, known) for name, end in ends.items()}
     if isinstance(node, exp.In):
         if node.args.get("query") or not node.expressions:
             raise _lacking("`IN` with anything but a list of literals")
-        return {"op": "in", "col": col, "values": [literal(value) for value in node.expressions]}
+        return {"op": "in", "col": col, "values": [_compared(value, col, known) for value in node.expressions]}
     return _is(node, col)
 
 
@@ -87,7 +94,10 @@ def number(node: exp.Expression) -> int | float:
     if not isinstance(node, exp.Literal) or node.is_string:
         raise _lacking(f"`{_shown(node)}` where a number belongs")
     text = str(node.this)
-    return int(text) if text.isdigit() else float(text)
+    found = int(text) if text.isdecimal() else float(text)
+    if not math.isfinite(found):
+        raise _lacking(f"the number `{text[:40]}`, which is too large")
+    return found
 
 
 def _comparison(node: exp.Expression, known: Columns) -> dict[str, Any]:
@@ -96,7 +106,18 @@ def _comparison(node: exp.Expression, known: Columns) -> dict[str, Any]:
         left, right, op = right, left, MIRRORED.get(op, op)
     if isinstance(right, exp.Column):
         raise _lacking("comparing two columns: compare a column with a literal")
-    return {"op": op, "col": _column(left, known), "value": literal(right)}
+    col = _column(left, known)
+    return {"op": op, "col": col, "value": _compared(right, col, known)}
+
+
+def _compared(node: exp.Expression, col: str, known: Columns) -> Any:
+    """Return the literal that a column compares with; of a date's column a text is a day."""
+    found = literal(node)
+    return day_number(found) if isinstance(found, str) and col in known.dates else found
+
+
+def _end(node: exp.Expression, col: str, known: Columns) -> Any:
+    return _compared(node, col, known) if col in known.dates else number(node)
 
 
 def _is(node: exp.Is, col: str) -> dict[str, Any]:
