@@ -7,7 +7,8 @@
  (4) unwrap the keys of only the columns that the view needs, unless exactly this view is kept (`broker.cache`)
  (5) a worker decrypts, filters, masks and seals the view to the kernel's key
  (6) ask policy once more, because (4) and (5) may have waited for others, and hand the sealed stream over
- (7) record how it ended: rows and digest; every permitted request ends in the log, also one that was cancelled
+ (7) record how it ended: rows and digest; every permitted request ends in the log, also one that was cancelled (of a
+     preview the decision is the end, since nothing is opened for it)
 
 Loads and questions of one person take turns, so that nobody can hold all workers by not reading.
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -123,8 +124,8 @@ class Gate:
         note = said_of(ruling.view, checked) or None
         await self.vault.audit.record(done, caller.personal(wish.purpose, note))
 
-    async def rule(self, caller: Caller, wish: Load, kind: Kind) -> Ruling:
-        """Decide and record: steps (2) and (3), for loads and questions alike.
+    async def rule(self, caller: Caller, wish: Load, kind: Kind, extra: Mapping[str, str] | None = None) -> Ruling:
+        """Decide and record: steps (2) and (3), for loads and questions alike; `extra` is said by every entry.
 
         Raises:
             RefusedError: refused, and recorded as that; a `StepUpError` if for want of a second factor alone.
@@ -155,13 +156,13 @@ class Gate:
             decision=digest,
             guard=caller.guard,
             error=refused.code if damaged or linked.get("challenge") else None,
-            extra=linked,
+            extra={**linked, **(extra or {})},
         )
         note = refused.public if view is None else None
         seq = await to_the_end(self.vault.audit.record(header, caller.personal(wish.purpose, note)))
         if version is None or decision is None or view is None or digest is None:
             raise refused
-        return Ruling(request=request, seq=seq, digest=digest, version=version, decision=decision, view=view)
+        return Ruling(request, seq, digest, version, decision, view, extra or {})
 
     def decide(self, caller: Caller, wish: Load) -> tuple[DatasetVersion | None, Decision | None]:
         """Return the version and what policy says of it now; None for a dataset that does not exist.

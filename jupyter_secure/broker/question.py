@@ -89,28 +89,26 @@ class Questions:
         question = read_asked(wish.question)
         columns = tuple(sorted(columns_of(question))) or None
         load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns, purpose=wish.purpose)
-        ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED)
+        extra = {"preview": "yes"} if wish.preview else {}
+        ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED, extra)
         try:
             priced = await asyncio.to_thread(self._price, caller, ruling, question, wish.epsilon)
-            cost = "0"
             if wish.preview:
                 await deliver(await self._preview(caller, ruling, priced), None)
-            else:
-                with contextlib.ExitStack() as held:
-                    try:
-                        async with self._gate.turns[caller.principal.name]:
-                            answer, fd = await self._answer(caller, ruling, priced, held)
-                    finally:
-                        await pace.mark()  # (5b)
-                    await self._gate.require_still(caller, load, ruling)  # (6)
-                    await deliver(answer, fd)
-                    cost = answer.cost
+                return  # the log has it already, as a price that was asked; nothing more happened
+            with contextlib.ExitStack() as held:
+                try:
+                    async with self._gate.turns[caller.principal.name]:
+                        answer, fd = await self._answer(caller, ruling, priced, held)
+                finally:
+                    await pace.mark()  # (5b)
+                await self._gate.require_still(caller, load, ruling)  # (6)
+                await deliver(answer, fd)
         except BaseException as error:
             await to_the_end(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
             raise
         # (7) The outcome.
-        extra = {"preview": "yes"} if wish.preview else {}
-        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=cost, extra=extra)
+        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=answer.cost)
         await self._vault.audit.record(done, caller.personal(wish.purpose))
 
     async def handle(self, caller: Caller, ruling: Ruling) -> Handle:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
@@ -19,6 +20,7 @@ class Ruling:
         request: joins the entries of one request.
         seq: number of the entry.
         digest: of the decision.
+        extra: what every entry of the request says besides.
     """
 
     request: str
@@ -27,6 +29,7 @@ class Ruling:
     version: DatasetVersion
     decision: Decision
     view: ViewSpec
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def delivery(ruling: Ruling, seal: str, info: str, checked: Checked | None = None) -> Delivery:
@@ -95,4 +98,5 @@ def outcome(ruling: Ruling, kind: Kind, now: int, word: str = "done") -> Header:
         columns=tuple(column.name for column in view.columns),
         policy=ruling.decision.policy,
         decision=ruling.digest,
+        extra=dict(ruling.extra),
     )

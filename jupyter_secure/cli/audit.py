@@ -149,7 +149,8 @@ def _line(entry: Entry) -> tuple[str, ...]:
     data = f"{header.dataset} v{header.version}" if header.version is not None else header.dataset or ""
     who, notebook = ("(erased)", "(erased)") if personal is None else (personal.user or "", personal.notebook or "")
     data = f"{data} {header.rung}" if header.rung else data
-    return (str(entry.seq), time, header.kind.value, header.outcome, who, notebook, data)
+    what = f"{header.kind.value} (price)" if "preview" in header.extra else header.kind.value
+    return (str(entry.seq), time, what, header.outcome, who, notebook, data)
 
 
 def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

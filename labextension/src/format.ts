@@ -131,7 +131,7 @@ const KINDS: Record<string, string> = {
 export const kindText = (kind: string): string => KINDS[kind] ?? kind.replace(/[._]/g, ' ');
 
 /** What happened, in a word or two. */
-export const entryText = ({ kind, preview }: Header): string => (preview ? 'Price of a query told' : kindText(kind));
+export const entryText = ({ kind, preview }: Header): string => (preview ? 'Price of a query asked' : kindText(kind));
 
 export function outcomeOf(entry: Entry): Outcome {
   const { outcome } = entry.header;

@@ -78,7 +78,7 @@ test('a preview is told from an answer', () => {
   const [preview, repeat] = parse.logPage({ entries, checkpoint: note(4) }).entries;
   assert.ok(preview && repeat);
   assert.deepEqual([preview.header.preview, repeat.header.preview], [true, false]);
-  assert.deepEqual([entryText(preview.header), reasonText(preview)], ['Price of a query told', 'for study']);
+  assert.deepEqual([entryText(preview.header), reasonText(preview)], ['Price of a query asked', 'for study']);
   assert.deepEqual([entryText(repeat.header), reasonText(repeat)], ['Query answered', 'for study, cost ε 0']);
 });
 

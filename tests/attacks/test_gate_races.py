@@ -96,7 +96,7 @@ def endings(world):
     for entry in reversed(world.vault.audit.entries(limit=None)):
         header = entry.header
         if header.kind in {Kind.LOAD_DECIDED, Kind.QUERY_DECIDED} and header.outcome == "permitted":
-            ended[header.request] = None
+            ended[header.request] = (header.kind, "preview") if "preview" in header.extra else None
         elif header.request in ended:
             ended[header.request] = (header.kind, header.error)
     return ended
@@ -164,7 +164,7 @@ async def test_handles_and_previews_end_in_the_log_and_are_no_flow_of_data(world
         await kernel.ask(Load(dataset="patients", rung=Rung.DP))
         await kernel.ask(Query(question=QUESTION, preview=True))
         graph = (await front.ask(PanelLineage(ticket=kernel.ticket, notebook="study.ipynb"))).graph
-    assert list(endings(world).values()) == [(Kind.LOAD_DELIVERED, None), (Kind.QUERY_ANSWERED, None)]
+    assert list(endings(world).values()) == [(Kind.LOAD_DELIVERED, None), (Kind.QUERY_DECIDED, "preview")]
     assert graph.nodes == ()
 
 

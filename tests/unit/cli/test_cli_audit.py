@@ -52,6 +52,20 @@ def test_a_good_log_verifies(vault, capsys):
     assert "The log verifies." in capsys.readouterr().out
 
 
+def test_a_price_that_was_asked_is_told_from_a_question(tmp_path, capsys):
+    folder = VaultFolder.create(tmp_path / "vault", {"log_key": KEY})
+    engine = database.open_database(folder.database_url)
+    database.create(engine)
+    with AuditLog(engine, SIGNER, lambda: 1, anchor=folder.checkpoint_path) as log:
+        for extra in ({}, {"preview": "yes"}):
+            log.append(Header(time=1, kind=Kind.QUERY_DECIDED, outcome="permitted", extra=extra), Personal(user="ann"))
+    engine.dispose()
+    assert run("show", "--vault", folder.path) == 0
+    priced, asked = sorted(capsys.readouterr().out.splitlines()[1:], key=lambda line: "(price)" not in line)
+    assert "query.decided (price)" in priced
+    assert "(price)" not in asked
+
+
 def test_a_copy_that_others_may_read_verifies_too(vault, tmp_path):
     shutil.copytree(vault, tmp_path / "copy")
     (tmp_path / "copy").chmod(0o755)

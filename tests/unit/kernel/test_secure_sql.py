@@ -46,8 +46,10 @@ QUESTION = {
         "where": {"op": "ge", "col": "day", "value": 19753},
     },
     "SELECT COUNT(*) FROM patients WHERE '2024-01-31' <= day AND day BETWEEN '2024-01-31' AND DATE '2024-02-01'": {
-        "aggs": [{"op": "count"}], "where": {"op": "and", "args": [
-            {"op": "ge", "col": "day", "value": 19753}, {"op": "between", "col": "day", "lower": 19753, "upper": 19754}]},
+        "aggs": [{"op": "count"}],
+        "where": {"op": "and", "args": [
+            {"op": "ge", "col": "day", "value": 19753},
+            {"op": "between", "col": "day", "lower": 19753, "upper": 19754}]},
     },
     "SELECT COUNT(*) FROM patients GROUP BY MONTH(day), QUARTER(day), DATE_TRUNC('day', day)": {
         "aggs": [{"op": "count"}],
@@ -149,9 +151,13 @@ def test_a_statement_is_one_question(text):
 )
 def test_what_the_algebra_lacks_is_refused_with_what_works(text, instead):
     with pytest.raises(InvalidRequestError) as refused:
-        dataset_of(text)
         translate(text, COLUMNS, ["day"])
     assert instead in refused.value.public
+
+
+def test_what_stands_before_a_select_is_refused_before_its_dataset_is_sought():
+    with pytest.raises(InvalidRequestError, match="one SELECT from one dataset"):
+        dataset_of("WITH x AS (SELECT * FROM patients) SELECT COUNT(*) FROM x")
 
 
 @pytest.mark.parametrize(
