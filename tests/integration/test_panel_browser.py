@@ -173,7 +173,7 @@ def test_a_question_under_the_mouse_says_what_it_would_cost(lab):
     margins = foot.get_by_role("table", name="Margins of error to expect")
     assert re.search(r"n\s+± \d", margins.inner_text())
     log = panel(shown).get_by_role("table", name="Access log of this notebook")
-    log.get_by_role("row", name=re.compile("Price of a query told.*patients v1")).first.wait_for(timeout=30_000)
+    log.get_by_role("row", name=re.compile("Price of a query asked.*patients v1")).first.wait_for(timeout=30_000)
     assert spent(shown) == before
     assert not cell.locator(".jp-OutputArea-output").count()
     panel(shown).get_by_role("button", name="Refresh Secure Data").hover()  # on the way to the sidebar it stays
