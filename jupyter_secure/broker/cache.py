@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from jupyter_secure._version import __version__
 from jupyter_secure.broker.ruling import Ruling
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.kept import Description, KeepJob, describe
@@ -114,6 +115,7 @@ class ViewCache:
             "generation": generation,
             "policy": ruling.decision.policy,
             "view": digest(ruling.view),
+            "program": __version__,  # a later one may mask in a better way
         }
         name = digest(named)
         return self._folder / ruling.version.name / name, generation

@@ -6,6 +6,8 @@ masks make of the same values.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +15,42 @@ from . import treatment as t
 
 # A value of each kind that stands for no one.
 TEXT, NUMBER, FRACTION, DAY, MOMENT = "some text", 47, 47.36, "1984-07-23", "1984-07-23 15:08"
+OTHERS = {"bool": "true", "time": "15:08", "duration": "3 days", "null": "empty"}
+EMPTY = "empty"
 PARTS = {"email": "a***@example.org", "phone": "***67", "iban": "DE***3000", "card": "***1111", "tail": "***xt"}
 LETTERS = {"digits": "4 digits for 4 digits", "lower": "as many small letters", "upper": "as many capitals"}
-STARTS = {"month": "1984-07-01", "year": "1984-01-01", "decade": "1980-01-01"}
+STARTS = {
+    "day": "1984-07-23",
+    "week": "1984-07-23",
+    "month": "1984-07-01",
+    "quarter": "1984-07-01",
+    "year": "1984-01-01",
+    "decade": "1980-01-01",
+}
+TEXTS = ("string", "large_string", "string_view")
+FLOATS = ("halffloat", "float", "double")
+NUMBERS, DATES = ("int", "uint", *FLOATS, "decimal128"), ("date", "timestamp")
+TOKENS = (*TEXTS, *NUMBERS, *DATES, "binary", "large_binary", "fixed_size_binary", "bool")
+# For what types a method makes a value; for all others it leaves nothing (`broker/views/mask/interface.py`).
+MEANS: dict[type[t.Treatment], tuple[str, ...]] = {
+    t.Clip: NUMBERS,
+    t.Noise: NUMBERS,
+    t.ShiftDates: DATES,
+    t.Scrub: TEXTS,
+    t.Partial: TEXTS,
+    t.FormatPreserving: TEXTS,
+    t.Pseudonym: TOKENS,
+    t.Bucket: TOKENS,
+    t.Generalize: (*TEXTS, *NUMBERS, *DATES),
+    t.Redact: TEXTS,
+}
+
+
+def has_meaning(treatment: t.Treatment, kind: str) -> bool:
+    """Say whether a method makes anything of values of a type, as Arrow writes it."""
+    word = re.match(r"[a-z]*(?:_[a-z]+)*(?:128|256)?", kind)
+    family = "" if word is None or kind.endswith(">") else word[0]
+    return type(treatment) not in MEANS or family in MEANS[type(treatment)]
 
 
 def form(treatment: t.Treatment | None, kind: str) -> str:
@@ -25,17 +60,21 @@ def form(treatment: t.Treatment | None, kind: str) -> str:
         treatment: of the column; None where it is left out.
         kind: the column's type, as Arrow writes it.
     """
-    return "" if treatment is None else EXAMPLES[type(treatment)](treatment, kind)
+    if treatment is None:
+        return ""
+    return EXAMPLES[type(treatment)](treatment, kind) if has_meaning(treatment, kind) else EMPTY
 
 
 def _plain(kind: str) -> str:
-    if "date" in kind or "timestamp" in kind:
+    if kind.startswith(("date", "timestamp")):
         return MOMENT if "timestamp" in kind else DAY
-    if "bool" in kind:
-        return "true"
-    if kind.startswith(("float", "double", "half", "decimal")):
+    if kind.endswith(">"):
+        return "several values in one"
+    if kind.startswith((*FLOATS, "decimal")):
         return str(FRACTION)
-    return str(NUMBER) if kind.lstrip("u").startswith("int") else TEXT
+    if kind.lstrip("u").startswith("int"):
+        return str(NUMBER)
+    return next((shown for name, shown in OTHERS.items() if kind.startswith(name)), TEXT)
 
 
 def _end(bound: float | None) -> str:
@@ -43,15 +82,16 @@ def _end(bound: float | None) -> str:
 
 
 def _general(treatment: t.Generalize, kind: str) -> str:
-    if "date" in kind or "timestamp" in kind:
+    if kind.startswith(("date", "timestamp")):
         return STARTS[treatment.unit] + (" 00:00" if "timestamp" in kind else "")
-    if not kind.startswith(("float", "double", "half", "decimal")) and not kind.lstrip("u").startswith("int"):
+    if kind in TEXTS:
         return TEXT[: treatment.prefix] + "*"
     if treatment.edges:
         return f"one of {', '.join(f'{edge:g}' for edge in treatment.edges)}"
-    if treatment.grid and kind.startswith(("float", "double", "half")):
+    if treatment.grid and kind in FLOATS:
         return f"{FRACTION // treatment.grid * treatment.grid:g}, by steps of {treatment.grid:g}"
-    return f"{NUMBER // treatment.width * treatment.width}, by steps of {treatment.width}"
+    width = max(treatment.width, math.ceil(treatment.grid or 0))
+    return f"{NUMBER // width * width}, by steps of {width}"
 
 
 EXAMPLES: dict[type[t.Treatment], Callable[[Any, str], str]] = {
@@ -68,5 +108,5 @@ EXAMPLES: dict[type[t.Treatment], Callable[[Any, str], str]] = {
     t.Custom: lambda it, _: f"as the plug-in {it.name} makes it",
     t.Constant: lambda it, _: str(it.value),
     t.Redact: lambda _, __: "***",
-    t.Suppress: lambda _, __: "empty",
+    t.Suppress: lambda _, __: EMPTY,
 }

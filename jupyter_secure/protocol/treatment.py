@@ -17,7 +17,7 @@ from .noun import MAX_SAFE_INTEGER, ColumnName, Noun
 
 Number = int | float
 Domain = Annotated[str, msgspec.Meta(max_length=128)]
-Unit = Literal["month", "year", "decade"]
+Unit = Literal["day", "week", "month", "quarter", "year", "decade"]
 Edges = Annotated[tuple[Number, ...], msgspec.Meta(min_length=1, max_length=1000)]
 MaskName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
 
@@ -65,7 +65,7 @@ class ShiftDates(Noun, tag_field="method", tag="shift-dates"):
         subject: as in `Noise`.
     """
 
-    label: ClassVar[str] = "dates shifted"
+    label: ClassVar[str] = "with dates shifted"
     days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 180
     subject: ColumnName | Literal[""] = ""
 
@@ -116,7 +116,8 @@ class Generalize(Noun, tag_field="method", tag="generalize"):
     Attributes:
         width: numbers are floored to a multiple of it.
         edges: bands instead of `width`: a number becomes the highest edge that is not above it.
-        grid: for floating-point numbers instead of `width`, for example 0.01 for coordinates in degrees.
+        grid: for floating-point numbers instead of `width`, for example 0.01 for coordinates in degrees; other numbers
+            are floored to the coarser of both.
         prefix: strings keep so many characters, the rest becomes `*`.
         unit: dates and times are truncated to the start of it.
     """

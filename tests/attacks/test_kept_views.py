@@ -136,8 +136,8 @@ async def test_whatever_makes_another_view_makes_another_entry(world, made):
     assert tokens[0] != tokens[1]
 
 
-@pytest.mark.parametrize("change", ["policy", "version", "consent", "keys"])
-async def test_a_change_counts_from_the_next_request_on(world, made, change):
+@pytest.mark.parametrize("change", ["policy", "version", "consent", "keys", "program"])
+async def test_a_change_counts_from_the_next_request_on(world, made, change, monkeypatch):
     if change == "consent":
         world.seal(pa.table({"person": pa.array([0], pa.int64())}), "objections", {"person": Tag.DIRECT})
         world.apply(POLICY % CONSENT)
@@ -150,12 +150,14 @@ async def test_a_change_counts_from_the_next_request_on(world, made, change):
             world.seal(visits(ROWS), "visits", TAGS)
         elif change == "consent":
             world.seal(pa.table({"person": pa.array([0, 1, 2], pa.int64())}), "objections", {"person": Tag.DIRECT})
+        elif change == "program":
+            monkeypatch.setattr(cache, "__version__", "99")
         else:
             rotate_keys(front.desk.vault, "visits")
             assert not cache.entries(world.vault.folder.views)
         after = await load(front)
     assert len(made) == 2
-    assert after.equals(before) == (change == "keys")
+    assert after.equals(before) == (change in {"keys", "program"})
     if change == "consent":
         assert (len(before), len(after)) == (ROWS - 1, ROWS - 3)
 

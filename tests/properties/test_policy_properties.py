@@ -2,6 +2,7 @@
 
 import json
 from functools import reduce
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
 from jupyter_secure.protocol.errors import PolicyError
 from jupyter_secure.protocol.grant import GuardLevel
 from jupyter_secure.protocol.principal import Principal
-from jupyter_secure.protocol.treatment import RESTRICTIVENESS, Generalize, Keep, Pseudonym, Redact, Suppress
+from jupyter_secure.protocol.treatment import RESTRICTIVENESS, Generalize, Keep, Pseudonym, Redact, Suppress, Unit
 from jupyter_secure.protocol.view import Rung
 
 COLUMNS = ("id", "name", "zip", "cost", "site")
@@ -41,9 +42,7 @@ conditions = st.sampled_from(["", 'when.purpose = ["study"]', 'when.guard = "G2"
 treatments = st.one_of(
     st.just(Keep()),
     st.builds(Pseudonym, domain=st.sampled_from(["a", "b", "c"])),
-    st.builds(
-        Generalize, width=st.integers(1, 9), prefix=st.integers(0, 9), unit=st.sampled_from(["month", "year", "decade"])
-    ),
+    st.builds(Generalize, width=st.integers(1, 9), prefix=st.integers(0, 9), unit=st.sampled_from(get_args(Unit))),
     st.just(Redact()),
     st.just(Suppress()),
 )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,7 @@ from jupyter_secure.protocol.treatment import (
     Scrub,
     ShiftDates,
     Suppress,
+    Unit,
 )
 from jupyter_secure.testing.masks import apply
 
@@ -200,13 +202,9 @@ def test_decimals_are_floored_to_the_width(values, width):
     assert found == [value // width * width - (width if value % width < 0 else 0) for value in values]
 
 
-@given(st.lists(days, min_size=1), st.sampled_from(["month", "year", "decade"]))
+@given(st.lists(days, min_size=1), st.sampled_from(get_args(Unit)))
 def test_dates_and_times_fall_on_the_start_of_the_period(values, unit):
-    starts = {
-        "month": [value.replace(day=1) for value in values],
-        "year": [value.replace(day=1, month=1) for value in values],
-        "decade": [value.replace(day=1, month=1, year=value.year // 10 * 10) for value in values],
-    }[unit]
+    starts = [_start(value, unit) for value in values]
     treatment = Generalize(unit=unit)
     assert masked(treatment, pa.array(values, pa.date32())).to_pylist() == starts
     noon = pa.array([dt.datetime.combine(value, dt.time(12)) for value in values], pa.timestamp("us"))
@@ -227,7 +225,7 @@ def test_a_prefix_read_from_views_is_the_same(values, prefix):
     assert found == [value[:prefix] + "*" for value in values]
 
 
-@given(st.lists(st.lists(days, min_size=1, max_size=40), max_size=8), st.sampled_from(["month", "year", "decade"]))
+@given(st.lists(st.lists(days, min_size=1, max_size=40), max_size=8), st.sampled_from(get_args(Unit)))
 def test_a_batch_of_dates_is_masked_as_it_would_be_alone(batches, unit):
     mask = choose(Generalize(unit=unit), pa.date32())
     for batch in batches:
@@ -237,6 +235,12 @@ def test_a_batch_of_dates_is_masked_as_it_would_be_alone(batches, unit):
 
 
 def _start(day, unit):
+    if unit == "day":
+        return day
+    if unit == "week":
+        return day - dt.timedelta(days=day.weekday())
+    if unit == "quarter":
+        return day.replace(day=1, month=(day.month - 1) // 3 * 3 + 1)
     year = day.year // 10 * 10 if unit == "decade" else day.year
     return dt.date(year, day.month if unit == "month" else 1, 1)
 

@@ -8,14 +8,18 @@ associative and idempotent, so the order of rules in a file means nothing.
 
 from __future__ import annotations
 
+import math
+from typing import get_args
+
 import msgspec
 
 from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.form import FLOATS, has_meaning
 from jupyter_secure.protocol.treatment import (
     RESTRICTIVENESS,
     Clip,
     Constant,
-    Custom,
+    FormatPreserving,
     Generalize,
     Keep,
     Noise,
@@ -25,12 +29,11 @@ from jupyter_secure.protocol.treatment import (
     ShiftDates,
     Suppress,
     Treatment,
+    Unit,
 )
 
 KEEPABLE = frozenset({Tag.MEASURE, Tag.PUBLIC})
-# What has a meaning for nested values too: the others leave nothing of them (`broker/views/mask/interface.py`).
-WHOLE = (Keep, Constant, Custom, Redact, Suppress)
-UNITS = ("month", "year", "decade")
+UNITS: tuple[str, ...] = get_args(Unit)  # from fine to coarse
 PARTS = {"email": "by its domain", "iban": "by its country and its end"}
 _PLACE = {kind: place for place, kind in enumerate(RESTRICTIVENESS)}
 
@@ -82,14 +85,15 @@ def _clip(one: Clip, other: Clip) -> Treatment:
 
 def describe(treatment: Treatment, arrow_type: str) -> str:
     """Return the treatment as the end of a sentence about a column of that type: `shown ...`."""
-    if arrow_type.endswith(">") and not isinstance(treatment, WHOLE):
-        return f"empty, because a list, map or struct cannot be shown {treatment.label}"
+    if not isinstance(treatment, Redact) and not has_meaning(treatment, arrow_type):
+        what = "list, map or struct" if arrow_type.endswith(">") else "value of this type"
+        return f"empty, because a {what} cannot be shown {treatment.label}"
     match treatment:
         case Generalize():
             return f"generalized to {_steps(treatment, arrow_type)}"
         case Partial():
             return f"in part, {PARTS.get(treatment.form, 'by its end')}"
-        case Pseudonym() | Constant():
+        case Pseudonym() | Constant() | FormatPreserving():
             return f"as a {treatment.label}"
         case Noise() | ShiftDates():
             return f"{treatment.label}, equally for all values of one person"
@@ -104,5 +108,5 @@ def _steps(treatment: Generalize, arrow_type: str) -> str:
         return f"the {treatment.unit}"
     if treatment.edges:
         return "bands"
-    fraction = treatment.grid and arrow_type in ("float", "double", "halffloat")
-    return f"steps of {treatment.grid if fraction else treatment.width}"
+    fraction = treatment.grid and arrow_type in FLOATS
+    return f"steps of {treatment.grid if fraction else max(treatment.width, math.ceil(treatment.grid or 0))}"

@@ -14,14 +14,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, get_args
 
 import msgspec
 
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import PolicyError
 from jupyter_secure.protocol.grant import GuardLevel
-from jupyter_secure.protocol.treatment import METHODS
+from jupyter_secure.protocol.treatment import METHODS, Unit
 from jupyter_secure.protocol.view import Rung
 
 from .document import (
@@ -73,7 +73,7 @@ CHOICES: dict[str, Iterable[str]] = {
     "view": Rung,
     "guard": GuardLevel,
     "op": ("eq", "ne", "lt", "le", "gt", "ge", "in"),
-    "unit": ("month", "year", "decade"),
+    "unit": get_args(Unit),
     "kind": ("opt-in", "opt-out"),
     "after": ("masked", "raw"),
 }

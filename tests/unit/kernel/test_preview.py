@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from typing import get_args
 
 import pyarrow as pa
 import pytest
@@ -32,7 +33,7 @@ def masked(treatment, value, kind):
     [
         (t.Generalize(), "string"), (t.Generalize(prefix=0), "string"), (t.Generalize(prefix=5), "string"),
         (t.Generalize(width=5), "int64"), (t.Generalize(grid=0.25), "double"),
-        *((t.Generalize(unit=unit), "date32[day]") for unit in ("year", "decade", "month")),
+        *((t.Generalize(unit=unit), "date32[day]") for unit in get_args(t.Unit)),
         (t.Generalize(unit="month"), "timestamp[us]"), (t.Redact(), "string"), (t.Constant(value="x"), "string"),
         (t.Partial(form="tail"), "string"), (t.Keep(), "int64"), (t.Keep(), "double"), (t.Keep(), "string"),
     ],
@@ -76,6 +77,17 @@ def test_a_token_looks_like_one_and_is_none():
 )  # fmt: skip
 def test_every_other_method_has_words(treatment):
     assert form(treatment, "int64")
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("time64[us]", "15:08 (the value)"), ("duration[ms]", "3 days (the value)"), ("bool", "true (the value)"),
+        ("list<item: int64>", "several values in one (the value)"), ("uint8", "47 (the value)"),
+    ],
+)  # fmt: skip
+def test_a_value_of_every_kind_has_an_example_of_its_kind(kind, shown):
+    assert form(t.Keep(), kind) == shown
 
 
 def test_no_method_is_forgotten():

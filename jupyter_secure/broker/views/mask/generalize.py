@@ -6,21 +6,25 @@
 | float | floored to a multiple of `width`; NaN and infinities stay | the same |
 | decimal128 | floored to a multiple of `width` | the same |
 | text | the first `prefix` characters, then `*`, also where nothing was cut, so that lengths do not show | `string` |
-| date, timestamp | start of the month, year or decade, in UTC | the same |
+| date, timestamp | start of the day, week (Monday), month, quarter, year or decade, in the column's zone | the same |
 | anything else | null | as `keep` |
 
-A number below the lowest multiple that its type can hold comes out as that multiple.
+A number below the lowest multiple that its type can hold comes out as that multiple. An integer or decimal with a
+`grid` has the coarser of grid and width. A zone that this computer does not know counts as UTC.
 """
 
 from __future__ import annotations
 
+import contextlib
 import decimal
+import math
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jupyter_secure.protocol.noun import MAX_SAFE_INTEGER
 from jupyter_secure.protocol.treatment import Generalize
 
 from . import buffers
@@ -36,16 +40,17 @@ PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000
 def choose(treatment: Generalize, arrow_type: pa.DataType) -> Mask:
     """Return the mask that fits the type."""
     kind, types = buffers.plain_type(arrow_type), pa.types
+    width = max(treatment.width, min(math.ceil(treatment.grid or 0), MAX_SAFE_INTEGER))
     if types.is_string(kind):
         return PrefixMask(treatment.prefix)
     if types.is_integer(kind):
-        return IntegerMask(kind, treatment.width)
+        return IntegerMask(kind, width)
     if types.is_floating(kind):
         return FloatMask(kind, treatment.width)
     if types.is_date(kind) or types.is_timestamp(kind):
         return CalendarMask(kind, treatment.unit)
-    if types.is_decimal128(kind) and treatment.width * 10**kind.scale < 10**kind.precision:
-        return DecimalMask(kind, treatment.width)
+    if types.is_decimal128(kind) and width * 10**kind.scale < 10**kind.precision:
+        return DecimalMask(kind, width)
     return SuppressMask(kind)
 
 
@@ -167,12 +172,13 @@ class CalendarMask:
         self._dtype = f"i{kind.bit_width // 8}"
         self._first, self._table = 0, np.zeros(0, self._dtype)
         self._per_day = 1 if pa.types.is_date32(kind) else PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
+        self._local = _has_known_zone(kind)
 
     def apply(self, array: pa.Array) -> pa.Array:
         """Return the starts of the periods."""
         array = buffers.plain(array)
         valid = buffers.validity(array)
-        values = buffers.fixed(array, self._dtype)
+        values = buffers.fixed(pc.local_timestamp(array) if self._local else array, self._dtype)
         if valid is not None:
             values = np.where(valid, values, values.dtype.type(0))
         days = values // values.dtype.type(self._per_day) if self._per_day > 1 else values
@@ -184,7 +190,7 @@ class CalendarMask:
             return days
         low, high = int(days.min()), int(days.max())
         if high - low > len(days):
-            return (_start_of(days, self._unit) * self._per_day).astype(dtype)
+            return self._instants(_start_of(days, self._unit)).astype(dtype)
         self._cover(low, high, len(days))
         # Every day is in the table: "wrap" never wraps, and is faster than a check.
         starts: Array = np.take(self._table, days - days.dtype.type(self._first), mode="wrap")
@@ -197,13 +203,38 @@ class CalendarMask:
         if len(self._table) and max(high, last) - min(low, first) <= most:
             low, high = min(low, first), max(high, last)
         days = np.arange(low, high + 1)
-        self._first, self._table = low, (_start_of(days, self._unit) * self._per_day).astype(self._dtype)
+        self._first, self._table = low, self._instants(_start_of(days, self._unit)).astype(self._dtype)
+
+    def _instants(self, days: Array) -> Array:
+        """Return the beginnings of days in the column's unit; a midnight that a zone leaves out is the next moment."""
+        with np.errstate(over="ignore"):
+            found: Array = days * self._per_day
+        if self._local:
+            walls = pa.array(found).cast(pa.timestamp(self.type.unit))
+            zoned = pc.assume_timezone(walls, self.type.tz, ambiguous="earliest", nonexistent="latest")
+            found = buffers.fixed(zoned, "i8")
+        return found
+
+
+def _has_known_zone(kind: pa.DataType) -> bool:
+    if not pa.types.is_timestamp(kind) or kind.tz in (None, "UTC"):
+        return False
+    with contextlib.suppress(pa.ArrowInvalid):
+        pc.local_timestamp(pa.array([0], kind))
+        return True
+    return False
 
 
 def _start_of(days: Array, unit: str) -> Array:
+    if unit == "day":
+        return days.astype(np.int64)
+    if unit == "week":  # 1970 began on a Thursday
+        mondays: Array = (days.astype(np.int64) + 3) // 7 * 7 - 3
+        return mondays
     dates = days.astype("M8[D]")
-    if unit == "month":
-        periods: Array = dates.astype("M8[M]")
+    if unit in ("month", "quarter"):
+        months: Array = dates.astype("M8[M]").view(np.int64)
+        periods: Array = (months // 3 * 3 if unit == "quarter" else months).astype("M8[M]")
     else:
         years: Array = dates.astype("M8[Y]").view(np.int64)
         if unit == "decade":

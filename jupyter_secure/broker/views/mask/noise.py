@@ -2,7 +2,7 @@
 
 | input | result | type |
 |---|---|---|
-| integer, float | the value plus noise; NaN and infinities stay | float64 |
+| integer, float, decimal128 | the value plus noise; NaN and infinities stay | float64 |
 | anything else | null | as `keep` |
 
 `gaussian`: Box-Muller over two 32-bit uniforms, standard deviation `scale`. `laplace`: inverse of the distribution
@@ -28,11 +28,12 @@ class NoiseMask:
 
     def __init__(self, treatment: Noise, kind: pa.DataType, key: bytes, subject: pa.DataType) -> None:
         kind = buffers.plain_type(kind)
-        self._numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        self._decimal = pa.types.is_decimal128(kind)
+        self._numeric = self._decimal or pa.types.is_integer(kind) or pa.types.is_floating(kind)
         self.subject = treatment.subject
         self.type = self.wire = pa.float64() if self._numeric else kind
         sign = "f" if pa.types.is_floating(kind) else "u" if pa.types.is_unsigned_integer(kind) else "i"
-        self._source = f"{sign}{kind.bit_width // 8}" if self._numeric else ""
+        self._source = "f8" if self._decimal else f"{sign}{kind.bit_width // 8}" if self._numeric else ""
         self._scale = treatment.scale
         self._draw = _laplace if treatment.distribution == "laplace" else _gaussian
         self._tokens = Tokens(subject, key, "noise")
@@ -42,6 +43,8 @@ class NoiseMask:
         if not self._numeric:
             return pa.nulls(len(array), self.type)
         array = buffers.plain(array)
+        if self._decimal:
+            array = array.cast(pa.float64())
         tokens, known = self._tokens.of(subjects)
         with np.errstate(over="ignore", invalid="ignore"):
             noisy = buffers.fixed(array, self._source).astype(np.float64) + self._scale * self._draw(tokens)

@@ -2,15 +2,18 @@
 
 import datetime as dt
 import pathlib
+import zoneinfo
 from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from jupyter_secure.broker.views.mask import custom
 from jupyter_secure.broker.views.mask.choice import choose
 from jupyter_secure.protocol.errors import PolicyError
+from jupyter_secure.protocol.form import form, has_meaning
 from jupyter_secure.protocol.treatment import (
     METHODS,
     Bucket,
@@ -45,6 +48,7 @@ TREATMENTS = [
     Generalize(),
     Generalize(edges=(0, 18, 65), grid=0.5, unit="decade", prefix=0),
     Generalize(grid=0.25),
+    Generalize(grid=1e9, unit="week"),
     Constant(value="x"),
     Constant(value=1.5),
     Redact(),
@@ -67,6 +71,20 @@ def test_the_conformance_suite_passes_for_every_method(treatment):
     masks.check(
         lambda kind, key: choose(treatment, kind, key, pa.string()), fills_nulls=isinstance(treatment, Constant)
     )
+
+
+@pytest.mark.parametrize("treatment", TREATMENTS, ids=repr)
+def test_what_a_method_has_no_meaning_for_is_said_to_be_empty(treatment):
+    for kind, values in masks.SAMPLES:
+        mask = choose(treatment, kind, KEY, pa.string())
+        made = masks.apply(mask, pa.array(values, kind))
+        decoded = pc.run_end_decode(made) if pa.types.is_run_end_encoded(made.type) else made
+        sealed = "string" if pa.types.is_dictionary(kind) else str(kind)  # no dictionary is sealed
+        if not has_meaning(treatment, sealed):
+            assert decoded.null_count == len(values), kind
+            assert form(treatment, sealed) == "empty"
+        elif not isinstance(treatment, Suppress | FormatPreserving):
+            assert decoded.null_count < len(values), kind
 
 
 def test_every_method_is_tried_but_those_of_other_packages():
@@ -104,6 +122,39 @@ def test_bands_and_grids():
     assert np.isnan(shown(ages, [float("nan")], pa.float64())[0])
     assert shown(Generalize(grid=0.25), [52.5163, -13.38], pa.float64()) == [52.5, -13.5]
     assert shown(Generalize(grid=0.25, width=100), [123], pa.int64()) == [100]
+    assert shown(Generalize(grid=250), [1023], pa.int64()) == [1000]  # not the finer steps of the width
+    assert shown(Generalize(grid=1e300), [1023], pa.int64()) == [0]
+    money = pa.decimal128(8, 2)
+    assert shown(ages, [Decimal("17.99"), Decimal(65), None], money) == [0.0, 65.0, None]
+    assert shown(Generalize(grid=250), [Decimal("1023.50")], money) == [Decimal("1000.00")]
+
+
+def test_a_moment_is_truncated_in_the_zone_of_its_column():
+    here = zoneinfo.ZoneInfo("America/New_York")
+    kind = pa.timestamp("us", "America/New_York")
+    moments = [dt.datetime(2023, 5, 31, 23, 30, tzinfo=here), None, dt.datetime(2024, 1, 3, tzinfo=here)]
+    starts = {
+        "day": [(2023, 5, 31), (2024, 1, 3)], "week": [(2023, 5, 29), (2024, 1, 1)],
+        "month": [(2023, 5, 1), (2024, 1, 1)], "quarter": [(2023, 4, 1), (2024, 1, 1)],
+        "year": [(2023, 1, 1), (2024, 1, 1)], "decade": [(2020, 1, 1), (2020, 1, 1)],
+    }  # fmt: skip
+    for unit, (first, last) in starts.items():
+        for copies in (1, 500):  # by the table of days, and without it
+            made = shown(Generalize(unit=unit), moments * copies, kind)
+            assert made == [dt.datetime(*first, tzinfo=here), None, dt.datetime(*last, tzinfo=here)] * copies
+
+
+def test_a_midnight_that_a_zone_leaves_out_is_the_moment_after():
+    zone = "America/Sao_Paulo"  # on 2018-11-04 the day began at one o'clock
+    made = shown(Generalize(unit="day"), [dt.datetime(2018, 11, 4, 15, tzinfo=dt.UTC)], pa.timestamp("s", zone))
+    assert made == [dt.datetime(2018, 11, 4, 3, tzinfo=dt.UTC)]
+
+
+def test_a_zone_that_nobody_knows_counts_as_utc():
+    made = choose(Generalize(unit="day"), pa.timestamp("s", "Nowhere/Else")).apply(
+        pa.array([86_399, 86_400], pa.timestamp("s", "Nowhere/Else"))
+    )
+    assert made.cast(pa.int64()).to_pylist() == [0, 86_400]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +236,15 @@ def test_shifts_are_spread_over_the_whole_range():
     counts = np.bincount(days.to_numpy() - 997, minlength=7)
     assert len(counts) == 7
     assert counts.min() > 2600
+
+
+@pytest.mark.parametrize(("distribution", "deviation"), [("gaussian", 5.0), ("laplace", 5.0 * 2**0.5)])
+def test_noise_of_money_is_noise_of_its_number(distribution, deviation):
+    people = pa.array(range(100))
+    treatment, money = Noise(scale=deviation, distribution=distribution, subject="p"), pa.decimal128(9, 2)
+    numbers = pa.array(np.arange(100.0))
+    made = choose(treatment, pa.float64(), KEY, people.type).apply(numbers, people)
+    assert choose(treatment, money, KEY, people.type).apply(numbers.cast(money), people).equals(made)
 
 
 @pytest.mark.parametrize(("distribution", "deviation"), [("gaussian", 5.0), ("laplace", 5.0 * 2**0.5)])
