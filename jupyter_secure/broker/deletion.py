@@ -21,6 +21,7 @@ from jupyter_secure.broker.sealed.rotate import rotate
 from jupyter_secure.protocol.errors import RefusedError
 from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.protocol.record import Entry, Kind, Personal
+from jupyter_secure.protocol.view import Rung
 
 from .cache import forget
 from .keeping import tags_of
@@ -85,7 +86,8 @@ def delete_person(vault: Vault, name: str, column: str, value: str, personal: Pe
         )
         signed = certificate.sign(erasure, vault.keychain.signer(Purpose.MANIFEST))
         found["certificate"] = hashlib.sha256(signed).hexdigest()
-    holders = vault.audit.entries(dataset=name, kinds=(Kind.LOAD_DELIVERED,), limit=None)
+    loads = vault.audit.entries(dataset=name, kinds=(Kind.LOAD_DELIVERED,), limit=None)
+    holders = tuple(entry for entry in loads if entry.header.rung != Rung.DP)  # a private handle holds nobody
     return Deleted(erasure=erasure, certificate=signed, receipt=receipt, holders=holders, scrubbed=scrubbed)
 
 

@@ -65,6 +65,8 @@ def said_of(view: ViewSpec, checked: Checked | None) -> str:
     """Return in words how a view came through its check, empty where there was none."""
     if checked is None or not view.disclosure:
         return ""
+    if not checked.smallest:
+        return "It has no rows, so nothing in it tells people apart."
     names = ", ".join(column.name for column in view.disclosure.steps[0]) or "no column"
     who = "persons" if view.disclosure.subject else "rows"
     said = f"Each combination of {names} stands for at least {checked.smallest} {who}."

@@ -134,6 +134,7 @@ def asked_of(disclosure: Disclosure | UnsetType) -> str:
     if disclosure.unique is not None:
         asks.append(f"at most {100 * disclosure.unique:g} % of the rows are alone in {names}")
     steps = len(disclosure.steps) - 1
-    coarser = f" it is made coarser, up to {steps} steps," if steps else ""
-    rows = f" up to {100 * disclosure.suppress:g} % of the rows are left out," if disclosure.suppress else ""
-    return f"Checked before it crosses: {'; '.join(asks)}. Where it does not fit,{coarser}{rows} or it is refused."
+    ways = [f"it is made coarser, up to {steps} {'step' if steps == 1 else 'steps'}"] if steps else []
+    ways += [f"up to {100 * disclosure.suppress:g} % of the rows are left out"] if disclosure.suppress else []
+    otherwise = ", or ".join([*ways, "it is refused"])
+    return f"Checked before it crosses: {'; '.join(asks)}. Where it does not fit, {otherwise}."

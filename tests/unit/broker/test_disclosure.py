@@ -110,6 +110,16 @@ async def test_rows_of_small_classes_are_left_out_and_told(world):
     assert done.personal.note == message.check
 
 
+async def test_a_view_without_rows_says_so_and_the_check_is_a_sentence(world):
+    world.apply((POLICY % (ASKED + "k = 5\n")).replace("value = 0", "value = 1000000"))
+    async with world.desk() as front:
+        message, table = await load(front, "ann", rung=Rung.MASKED)
+        why = await (await front.kernel("eng")).ask(Why(dataset="patients"))
+    assert len(table) == 0
+    assert message.check == "It has no rows, so nothing in it tells people apart."
+    assert why.check.endswith("Where it does not fit, it is refused.")
+
+
 async def test_columns_asked_for_one_by_one_are_checked_together(world):
     world.apply(POLICY % (ASKED + "k = 5\nsuppress = 0.1\n"))
     async with world.desk() as front:

@@ -18,6 +18,7 @@ from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import IntegrityError, RefusedError
 from jupyter_secure.protocol.messages import Load
 from jupyter_secure.protocol.record import Kind
+from jupyter_secure.protocol.view import Rung
 from jupyter_secure.testing.sealed_data import PASSPHRASE, TableSource
 from jupyter_secure.testing.world import World
 
@@ -25,11 +26,19 @@ SECRET = "Ermintrude"
 TAGS = {"person": Tag.DIRECT, "cost": Tag.MEASURE}
 POLICY = """
 [dataset.patients]
+privacy_unit = "person"
+bounds = { cost = [0, 10] }
+budget = { epsilon = "1" }
 [[rule]]
 id = "all"
 to = ["everyone"]
 datasets = "*"
 view = "raw"
+[[rule]]
+id = "ask"
+to = ["everyone"]
+datasets = "*"
+view = "dp"
 """
 
 
@@ -75,6 +84,7 @@ async def test_a_person_is_gone_and_a_broker_that_runs_hands_out_the_rest(world,
     kept = {path.read_bytes() for number in (0, 2, 3) for path in [places(world, 2)[number]]}
     async with world.desk() as front:
         kernel = await front.kernel("sue", "mine.ipynb")
+        await kernel.ask(Load(dataset="patients", rung=Rung.DP))  # a handle, which holds nobody
         assert SECRET in (await kernel.fetch(Load(dataset="patients")))[1]["person"].to_pylist()
         status, told = delete(run)
         assert (status, told["erasure"]["kept"]["version"]) == (0, 3)
