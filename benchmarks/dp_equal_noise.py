@@ -17,7 +17,8 @@ from jupyter_secure.broker.ledger.accountant import units_of
 from jupyter_secure.broker.ledger.ledger import Ledger
 from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.store.database import create, open_database
-from jupyter_secure.broker.views.dp.release import gaussian
+from jupyter_secure.broker.views.dp.release import Price, noise_for
+from jupyter_secure.broker.views.dp.sensitivity import Sensitivity
 from jupyter_secure.protocol.errors import BudgetError
 
 EPSILON, DELTA = "3", "1e-6"
@@ -46,7 +47,7 @@ def _figure(deviation: int, limit: float) -> dict[str, object]:
 def answered(deviation: float) -> int:
     """Return how many counts the ledger lets through."""
     cap = units_of(EPSILON, DELTA)
-    price = 1 + bisect_left(range(1, cap), -deviation, key=lambda units: -gaussian(1, units).scale)
+    price = 1 + bisect_left(range(1, cap), -deviation, key=_scale)
     engine = open_database("sqlite://")
     try:
         create(engine)
@@ -55,6 +56,10 @@ def answered(deviation: float) -> int:
         return _reserved(ledger, price)
     finally:
         engine.dispose()
+
+
+def _scale(units: int) -> float:
+    return -noise_for(Sensitivity(1, 1), Price(units, "zcdp")).scale
 
 
 def _reserved(ledger: Ledger, price: int) -> int:

@@ -87,5 +87,6 @@ def times(people: People, rounds: int) -> dict[str, list[tuple[float, float]]]:
 def _make_vault(folder: Path, source: Path) -> None:
     with Vault.create(folder, PASSPHRASE) as vault:
         Accounts(vault.engine, vault.now).add("ann", PASSWORD, ["scientist"])
-        vault.seal(open_source(source), "people", {"pid": Tag.DIRECT, "income": Tag.MEASURE, "town": Tag.QUASI})
+        tags = {"pid": Tag.DIRECT, "income": Tag.MEASURE, "town": Tag.QUASI}
+        vault.seal(open_source(source), "people", tags, measure="pure")
         Policies(vault).apply(POLICY)

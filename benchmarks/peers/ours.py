@@ -1,7 +1,7 @@
 """This project's engine, as a worker runs it: columns normalised already, noise from the budget of one question.
 
-What the ledger takes for (1, 1e-6) is rho 0.0244; all noise is discrete Gaussian. The whole way to a notebook is timed
-in `notebook`, not here.
+In the measure `pure` the ledger takes epsilon 1 and noise is Laplace noise; in `zcdp` it takes rho 0.0244 for (1, 1e-6)
+and noise is Gaussian. The whole way to a notebook is timed in `notebook`, not here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 
-from jupyter_secure.broker.ledger.accountant import units_of
+from jupyter_secure.broker.ledger.accountant import PURE, units_of
 from jupyter_secure.broker.views.dp.job import Normalised, run
 from jupyter_secure.broker.views.question import DpQuestion
+from jupyter_secure.protocol.dataset import Measure
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
 from jupyter_secure.protocol.queryread import read_question
 
@@ -54,19 +56,19 @@ def question(name: str, turn: int = 0) -> dict[str, Any]:
     return {"v": 1, "dataset": "people", **asked}
 
 
-def ready(people: People) -> dict[str, Asking]:
-    """Return what asks each question."""
+def ready(people: People, measure: Measure) -> dict[str, Asking]:
+    """Return what asks each question of a dataset of that measure."""
     rows, held = table(people), Normalised()
-    units = units_of(str(EPSILON), f"{DELTA:.7f}")
-    return {name: _asking(name, rows, held, units) for name in AGGREGATES}
+    return {name: _asking(name, rows, held, measure) for name in AGGREGATES}
 
 
-def _asking(name: str, rows: pa.Table, held: Normalised, units: int) -> Asking:
+def _asking(name: str, rows: pa.Table, held: Normalised, measure: Measure) -> Asking:
+    pure = measure == "pure"
     asked = DpQuestion(
         question=read_question(json.dumps(question(name))),
-        domain=DOMAIN,
+        domain=replace(DOMAIN, measure="pure") if pure else DOMAIN,
         version="v1",
-        units=units,
+        units=units_of(str(EPSILON), PURE if pure else f"{DELTA:.7f}"),
         bounding_key=bytes(range(32)),
     )
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
-from jupyter_secure.broker.policy.rules import DatasetTerms
-from jupyter_secure.protocol.dataset import DatasetVersion
+from msgspec import UNSET
+
+from jupyter_secure.broker.ledger.accountant import PURE
+from jupyter_secure.broker.policy.rules import Budget, DatasetTerms
+from jupyter_secure.protocol.dataset import DatasetVersion, Measure
 from jupyter_secure.protocol.dpdomain import (
     CategoryDomain,
     ColumnDomain,
@@ -40,6 +43,7 @@ def domain_of(view: ViewSpec, version: DatasetVersion, terms: DatasetTerms, zone
         contributions=terms.contributions,
         columns=tuple(_column(terms, name, types[name], zone) for name in asked if terms.askable(name)),
         rows=view.rows,
+        measure=UNSET if version.measure == "zcdp" else version.measure,
     )
 
 
@@ -49,9 +53,10 @@ class Purse:
 
     Attributes:
         delta: by which rho and epsilon are converted: all that the policy states, or half of it where open keys need
-            the other half. A release of open keys may fail by the other half times its share of `MOST_RHO`, so all
-            of them together fail by no more than that half (docs/adr/0018-grouped-keys.md).
-        stated: the delta of the policy.
+            the other half; `PURE` where the measure of the dataset knows none. A release of open keys may fail by the
+            other half times its share of `MOST_RHO`, so all of them together fail by no more than that half
+            (docs/adr/0018-grouped-keys.md).
+        stated: what is promised: the delta of the policy, or "0".
         project: for the people of one project together; None where it has no cap of its own.
     """
 
@@ -63,26 +68,34 @@ class Purse:
     project: str | None
 
 
-def purse_of(terms: DatasetTerms) -> Purse:
-    """Return what the policy lets people spend.
+def purse_of(terms: DatasetTerms, measure: Measure) -> Purse:
+    """Return what the policy lets people spend on a dataset of a measure.
 
     Raises:
         RefusedError: it names no budget.
     """
-    budget = terms.budget
-    if budget is None:
+    budget = _budget(terms)
+    delta, stated = (PURE, "0") if measure == "pure" else (_converting(terms), budget.delta)
+    return Purse(budget.epsilon, budget.person, budget.default_query, delta, stated, budget.project or None)
+
+
+def _budget(terms: DatasetTerms) -> Budget:
+    if terms.budget is None:
         raise RefusedError(detail="a dp view without a budget")
-    delta = _half(budget.delta) if terms.open_keys else budget.delta
-    return Purse(budget.epsilon, budget.person, budget.default_query, delta, budget.delta, budget.project or None)
+    return terms.budget
 
 
-def _half(delta: str) -> str:
+def _converting(terms: DatasetTerms) -> str:
+    """Return the delta that conversions use; open keys have the other half."""
+    delta = _budget(terms).delta
+    if not terms.open_keys:
+        return delta
     return format((Decimal(delta) / 2).quantize(Decimal("1e-18"), ROUND_FLOOR), "f")
 
 
 def _column(terms: DatasetTerms, name: str, arrow_type: str, zone: str) -> ColumnDomain:
     if name in (terms.open_keys or ()):
-        return OpenDomain(name=name, delta=purse_of(terms).delta)
+        return OpenDomain(name=name, delta=_converting(terms))
     if name in terms.keys:
         return CategoryDomain(name=name, keys=tuple(_text(key) for key in terms.keys[name]))
     lower, upper = (float(bound) for bound in terms.bounds[name])

@@ -131,10 +131,12 @@ class Questions:
         names = await asyncio.to_thread(self._vault.catalog.names) if dataset is None else (dataset,)
         found: list[Gauge] = []
         for name in names:
-            _, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=name, rung=Rung.DP))
+            version, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=name, rung=Rung.DP))
             terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(name)
-            if decision is not None and decision.view is not None and terms is not None and terms.budget is not None:
-                budget = purse_of(terms)
+            if version is None or decision is None or decision.view is None:
+                continue
+            if terms is not None and terms.budget is not None:
+                budget = purse_of(terms, version.measure)
                 await self._set_caps(caller, decision.view, budget)
                 found += await asyncio.to_thread(self._gauges, caller, decision.view, budget)
         return tuple(found)
@@ -148,12 +150,13 @@ class Questions:
         """
         if caller.grant is None or not caller.grant.notebook:
             raise InvalidRequestError("Only a kernel with a notebook can be given an allowance.")
-        _, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=dataset, rung=Rung.DP))
+        version, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=dataset, rung=Rung.DP))
         terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(dataset)
-        if decision is None or decision.view is None or terms is None or terms.budget is None:
+        if version is None or decision is None or decision.view is None or terms is None or terms.budget is None:
             raise refusal(dataset, decision)
         scope = notebook_scope(dataset, caller.principal.name, caller.grant.notebook)
-        await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, purse_of(terms).delta))
+        delta = purse_of(terms, version.measure).delta
+        await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, delta))
 
     async def _answer(
         self, caller: Caller, ruling: Ruling, priced: Priced, held: contextlib.ExitStack
@@ -260,7 +263,7 @@ class Questions:
         terms = policy.datasets.get(view.dataset)
         if terms is None:
             raise RefusedError(detail="a dp view without a budget")
-        return domain_of(view, version, terms, policy.terms.timezone), purse_of(terms)
+        return domain_of(view, version, terms, policy.terms.timezone), purse_of(terms, version.measure)
 
     async def _set_caps(self, caller: Caller, view: ViewSpec, budget: Purse) -> None:
         await asyncio.to_thread(self._write_caps, caller, view, budget)

@@ -35,7 +35,7 @@ from jupyter_secure.broker.sealed.contents import Content, Fresh
 from jupyter_secure.broker.sealed.source import Source
 from jupyter_secure.broker.store import database, postgres
 from jupyter_secure.broker.store.folder import VaultFolder
-from jupyter_secure.protocol.dataset import DatasetVersion, Tag
+from jupyter_secure.protocol.dataset import DatasetVersion, Measure, Tag
 from jupyter_secure.protocol.errors import (
     ConflictError,
     InstallationError,
@@ -179,15 +179,16 @@ class Vault:
         tags: Mapping[str, Tag | None],
         personal: Personal | None = None,
         expected: int | None = None,
+        measure: Measure | None = None,
     ) -> DatasetVersion:
         """Seal a source as the next version; the intent is logged before it counts, the outcome after.
 
-        If `expected` is given, the version has that number or nothing is sealed.
+        If `expected` is given, the version has that number or nothing is sealed. A `measure` is for a first version.
 
         Raises:
             LockedError, InputFileError, InvalidRequestError, ConflictError, AuditUnavailableError: nothing was sealed.
         """
-        return self.seal_content(Fresh(source), name, tags, personal, expected)
+        return self.seal_content(Fresh(source, measure), name, tags, personal, expected)
 
     def seal_content(
         self,

@@ -43,7 +43,7 @@ def run_list(args: argparse.Namespace) -> int:
         ledger = Ledger(vault.engine)
         declared = Policies(vault).current()[1].datasets
         found = [
-            _row(ledger, name, purse_of(declared[name]))
+            _row(ledger, name, purse_of(declared[name], vault.catalog.latest(name).measure))
             for name in vault.catalog.names()
             if name in declared and declared[name].budget is not None
         ]

@@ -13,6 +13,8 @@ from jupyter_secure.protocol.errors import IntegrityError
 from . import tables
 from .vault import open_vault
 
+HEADINGS = ("dataset", "version", "rows", "columns", "denied", "measure", "sealed", "state")
+
 
 def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `datasets`."""
@@ -30,8 +32,7 @@ def run(args: argparse.Namespace) -> int:
     elif not found:
         print("Nothing is sealed yet. `jupyter secure seal FILE --name NAME` seals a table.")
     else:
-        headings = ("dataset", "version", "rows", "columns", "denied", "sealed", "state")
-        tables.show(headings, [[it[heading] for heading in headings] for it in found])
+        tables.show(HEADINGS, [[it[heading] for heading in HEADINGS] for it in found])
     return int(any(it["state"].startswith("damaged") for it in found))
 
 
@@ -46,13 +47,14 @@ def _describe(vault: Vault, name: str) -> dict[str, Any]:
         "rows": it.rows,
         "columns": len(it.columns),
         "denied": sum(column.tag is None for column in it.columns),
+        "measure": it.measure,
         "sealed": _moment(it.sealed_at),
         "state": "signed",
     }
 
 
 def _state(name: str, state: str) -> dict[str, Any]:
-    return {"dataset": name, "version": "", "rows": "", "columns": "", "denied": "", "sealed": "", "state": state}
+    return {"dataset": name, **dict.fromkeys(HEADINGS[1:-1], ""), "state": state}
 
 
 def _moment(instant: int) -> str:

@@ -13,12 +13,12 @@ import argparse
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jupyter_secure.broker.keeping import append, columns_of
 from jupyter_secure.broker.sealed.source import Source, open_source, sample
 from jupyter_secure.broker.sealed.tags import Suggestion, suggest
-from jupyter_secure.protocol.dataset import DatasetVersion, Tag
+from jupyter_secure.protocol.dataset import DatasetVersion, Measure, Tag
 from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
 
 from . import tables
@@ -43,12 +43,20 @@ def add_parser(subparsers: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--version", type=int, metavar="NUMBER", help="seal nothing unless this is the number of the new version"
     )
+    parser.add_argument(
+        "--measure",
+        choices=get_args(Measure),
+        help="how private answers are paid for: zcdp serves many questions (default), pure a few precise ones; all "
+        "versions have that of the first",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Seal one file or folder as the next version of a dataset."""
     if args.append:
+        if args.measure is not None:
+            raise InvalidRequestError("All versions have the measure of the first: leave --measure away.")
         return _append(args)
     # A vault that is not there, or cannot be entered, is said before anybody confirms thirty columns.
     open_vault(args, unlock=False).close()
@@ -56,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     given = parse_tags(args.tag, source.schema.names)
     tags, how = _confirmed(args, source, given)
     with open_vault(args) as vault:
-        version = vault.seal(source, args.name, tags, acting_person(), args.version)
+        version = vault.seal(source, args.name, tags, acting_person(), args.version, args.measure)
     return _tell(args, version, how)
 
 
@@ -149,6 +157,7 @@ def _summary(version: DatasetVersion, how: str) -> dict[str, Any]:
         "rows": version.rows,
         "tags": {column.name: column.tag for column in version.columns},
         "denied": _denied(version),
+        "measure": version.measure,
         "tagging": how,
         "stanza": stanza(version),
     }

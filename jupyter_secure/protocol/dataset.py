@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import enum
+from typing import Literal
 
 from .noun import ColumnName, Count, DatasetName, Noun
+
+# How the cost of private answers is counted: zero-concentrated differential privacy, which serves many questions, or
+# pure epsilon, which serves a few precise ones. Fixed when a dataset is first sealed, because what was spent in one
+# measure is not known in the other (docs/adr/0023-the-measure.md).
+Measure = Literal["zcdp", "pure"]
 
 
 class Tag(enum.StrEnum):
@@ -36,6 +42,7 @@ class DatasetVersion(Noun):
     Attributes:
         version: 1, 2, ...; only grows.
         digest: hex SHA-256 of the signed manifest's payload; names the version in log and lineage.
+        measure: of private answers; the same in every version.
     """
 
     name: DatasetName
@@ -44,3 +51,4 @@ class DatasetVersion(Noun):
     rows: Count
     columns: tuple[Column, ...]
     sealed_at: Count
+    measure: Measure = "zcdp"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .canonical import digest
 from .noun import ColumnName, DatasetName, Noun
@@ -66,6 +67,7 @@ class DpDomain(Noun):
         contributions: at most so many rows of one person are used (k).
         max_rows: a public ceiling on the rows of the dataset, for the proof that no sum overflows.
         rows: row filters of the policy; other rows do not exist for this person.
+        measure: absent where it is zCDP.
     """
 
     dataset: DatasetName
@@ -74,6 +76,7 @@ class DpDomain(Noun):
     columns: tuple[ColumnDomain, ...]
     max_rows: Positive = 10**9
     rows: tuple[RowFilter, ...] = ()
+    measure: Literal["pure"] | UnsetType = UNSET
 
     def digest(self) -> str:
         """Return the digest that questions and normalised columns are bound to."""

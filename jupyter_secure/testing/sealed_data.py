@@ -17,7 +17,7 @@ from jupyter_secure.broker.sealed.columns import sealed_schema
 from jupyter_secure.broker.sealed.contents import Fresh
 from jupyter_secure.broker.sealed.reader import OpenedDataset
 from jupyter_secure.broker.store import database
-from jupyter_secure.protocol.dataset import DatasetVersion, Tag
+from jupyter_secure.protocol.dataset import DatasetVersion, Measure, Tag
 
 from .unsafe_keys import UnsafePassphraseProvider
 
@@ -66,13 +66,17 @@ class SealedData:
         return Catalog(self.datasets, self.engine, self.verifier, VAULT)
 
     def seal(
-        self, table: pa.Table, name: str = "patients", tags: Mapping[str, Tag | None] | None = None
+        self,
+        table: pa.Table,
+        name: str = "patients",
+        tags: Mapping[str, Tag | None] | None = None,
+        measure: Measure | None = None,
     ) -> DatasetVersion:
         """Seal a table as the next version."""
         return writer.seal(
             self.catalog,
             self.keychain,
-            Fresh(TableSource(table)),
+            Fresh(TableSource(table), measure),
             name=name,
             tags=tags or {},
             now=1_700_000_000_000,

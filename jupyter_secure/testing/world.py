@@ -27,7 +27,7 @@ from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.service.desk import Desk
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.kernel.opener import KernelKey, open_view
-from jupyter_secure.protocol.dataset import DatasetVersion, Tag
+from jupyter_secure.protocol.dataset import DatasetVersion, Measure, Tag
 from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.grant import GuardLevel, GuardReport
 from jupyter_secure.protocol.messages import (
@@ -87,10 +87,14 @@ class World:
         self.accounts.add(name, PASSWORD, roles, name.title())
 
     def seal(
-        self, table: pa.Table, name: str = "patients", tags: Mapping[str, Tag | None] | None = None
+        self,
+        table: pa.Table,
+        name: str = "patients",
+        tags: Mapping[str, Tag | None] | None = None,
+        measure: Measure | None = None,
     ) -> DatasetVersion:
         """Seal a table as the next version of a dataset."""
-        return self.vault.seal(TableSource(table), name, tags or {})
+        return self.vault.seal(TableSource(table), name, tags or {}, measure=measure)
 
     def apply(self, policy: str) -> None:
         """Put a policy in force."""

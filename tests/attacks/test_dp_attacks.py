@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import sqlite3
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opendp.mod import GLOBAL_FEATURES
 
-from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
+from jupyter_secure.broker.ledger.accountant import PURE, epsilon_of, units_of
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, StoredAnswer
 from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.ledger.verify import verify
@@ -21,8 +22,10 @@ from jupyter_secure.broker.store import database
 from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.job import Normalised, run
-from jupyter_secure.broker.views.dp.release import gaussian, release
+from jupyter_secure.broker.views.dp.release import Price, noise_for, release
+from jupyter_secure.broker.views.dp.sensitivity import Sensitivity
 from jupyter_secure.broker.views.question import DpQuestion
+from jupyter_secure.protocol.dataset import Measure
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
 from jupyter_secure.protocol.errors import BudgetError, IntegrityError, InvalidRequestError, SecureError
 from jupyter_secure.protocol.query import question_digest
@@ -297,35 +300,41 @@ def test_a_mutant_of_a_question_is_answered_or_refused_and_never_crashes(seed, e
     run(asked, lambda names: TABLE.select(list(names)), Normalised())
 
 
-def excess(sensitivity, units, epsilon, size=30_000):
+def excess(sensitivity, units, epsilon, measure, size=30_000):
     """Measure a count of 0 against its neighbour's 1."""
-    noise = gaussian(sensitivity, units)
+    reach, price = Sensitivity(sensitivity, sensitivity), Price(units, measure)
+    noise = noise_for(reach, price)
     chance = math.sqrt(math.log(2e13) / (2 * size))  # Hoeffding; false alarm under 1e-9 over all events
-    zero, one = (np.array(release([value] * size, noise, sensitivity, units)) for value in (0, 1))
-    worst = -1.0
+    zero, one = (np.array(release([value] * size, noise, reach, price)) for value in (0, 1))
+    worst, delta = -1.0, 0.0 if measure == "pure" else 1e-6
     for threshold in range(-60, 61):
         for event in (lambda draws, t=threshold: (draws >= t).mean(), lambda draws, t=threshold: (draws <= t).mean()):
             for first, second in ((zero, one), (one, zero)):
                 slack = (1 + math.exp(epsilon)) * chance
-                worst = max(worst, event(first) - math.exp(epsilon) * event(second) - 1e-6 - slack)
+                worst = max(worst, event(first) - math.exp(epsilon) * event(second) - delta - slack)
     return worst
 
 
 def test_the_noise_of_a_count_is_measured_to_hold_its_epsilon():
-    assert excess(1, units_of("1", "1e-6"), 1.0) <= 0
+    assert excess(1, units_of("1", "1e-6"), 1.0, "zcdp") <= 0
+    assert excess(1, units_of("1", PURE), 1.0, "pure") <= 0
 
 
 def test_the_measurement_would_notice_a_count_with_too_little_noise():
-    assert excess(1, units_of("8", "1e-6"), 0.5) > 0
+    assert excess(1, units_of("8", "1e-6"), 0.5, "zcdp") > 0
+    assert excess(1, units_of("2", PURE), 1.0, "pure") > 0
 
 
 def test_no_low_bits_tell_neighbours_apart():
-    found = release([0] * 2000, gaussian(1, 1_000_000), 1, 1_000_000)
+    found = []
+    for measure in get_args(Measure):
+        price = Price(1_000_000, measure)
+        found += release([0] * 2000, noise_for(Sensitivity(1, 1), price), Sensitivity(1, 1), price)
     assert all(type(value) is int for value in found)
 
 
 def test_unproved_features_of_the_noise_library_are_off():
-    gaussian(1, 1000)
+    noise_for(Sensitivity(1, 1), Price(1000, "pure"))
     units_of("1", "1e-6")
     assert set(GLOBAL_FEATURES) == {"contrib"}
 

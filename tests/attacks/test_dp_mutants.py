@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.domain import facts
-from jupyter_secure.broker.views.dp.sensitivity import l2
+from jupyter_secure.broker.views.dp.sensitivity import sensitivity
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DateDomain, DpDomain, NumberDomain, OpenDomain
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
 from jupyter_secure.protocol.query import MAX_GROUPS, Persons
@@ -77,13 +77,15 @@ def test_a_hundred_thousand_mutants_find_nothing_outside_the_algebra():
         assert bound.columns <= {"age", "cost", "sex", "city", "day"}, text
         assert bound.groups <= MAX_GROUPS, text
         assert bound.k == 2, text
-        assert 0 < bound.units * len(bound.parts) <= UNITS, text
+        assert 0 < bound.price.units * len(bound.parts) <= UNITS, text
         if bound.opened is not None:
             assert bound.slots == (), text
             assert [each.kind for each in bound.aggregates] == [Persons], text
             assert 0 < bound.opened.delta <= Fraction(1, 10**6), text
             assert bound.opened.threshold > 0, text
-        assert all(1 <= l2(part, bound.k) < 2**63 for part in bound.parts), text
+        assert all(
+            1 <= sensitivity(part, bound.k).l2 <= sensitivity(part, bound.k).l1 < 2**63 for part in bound.parts
+        ), text
         narrowed = [part for part in bound.parts if hasattr(part, "lo")]
         assert all(0 <= part.lo <= part.hi <= LARGEST[part.col] for part in narrowed), text
     assert accepted > 100

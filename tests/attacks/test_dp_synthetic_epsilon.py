@@ -11,8 +11,10 @@ import math
 
 import numpy as np
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
-from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
+from jupyter_secure.broker.ledger.accountant import PURE, epsilon_of, units_of
 from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.normalise import Normal
 from jupyter_secure.broker.views.dp.train import marginals
@@ -25,7 +27,9 @@ pytestmark = pytest.mark.slow
 
 K = 12
 RUNS = 1500
-UNITS = units_of("1", "1e-6")
+DELTAS = {"zcdp": "1e-6", "pure": PURE}
+UNITS = {measure: units_of("1", delta) for measure, delta in DELTAS.items()}
+MEASURES = {"zcdp": UNSET, "pure": "pure"}
 NAMES = ("one", "two", "three")
 DOMAIN = DpDomain(
     dataset="d",
@@ -36,9 +40,11 @@ DOMAIN = DpDomain(
 TRAINING = {"v": 1, "dataset": "d", "train": {"op": "marginals"}, "features": [{"col": name} for name in NAMES]}
 
 
-def seen(people):
+def seen(people, measure):
     """Return the statistic over many releases of the same rows; the fifth person, if there, has `b` throughout."""
-    bound = bind_training(read_training(json.dumps(TRAINING)), facts(DOMAIN), UNITS)
+    bound = bind_training(
+        read_training(json.dumps(TRAINING)), facts(replace(DOMAIN, measure=MEASURES[measure])), UNITS[measure]
+    )
     codes = np.repeat([0] * 4 + [1] * (people - 4), K)
     columns = {name: Normal(codes, np.zeros(len(codes), bool)) for name in NAMES}
     counted = marginals.Counted(bound, design(bound.blocks, columns, np.ones(len(codes), bool)))
@@ -51,22 +57,24 @@ def seen(people):
     return np.sort(found)
 
 
-def excess():
+def excess(measure):
     """Return by how much the worst event exceeds the claim beyond chance; at most 0 where the claim holds."""
-    more, less = seen(5), seen(4)
+    more, less = seen(5, measure), seen(4, measure)
     chance = math.sqrt(math.log(2e9) / (2 * RUNS))  # Dvoretzky, Kiefer, Wolfowitz: for all events at once
     at = np.unique(np.concatenate([more, less]))
     above = [1 - np.searchsorted(side, at, side="left") / RUNS for side in (more, less)]
-    factor = math.exp(float(epsilon_of(UNITS, "1e-6")))
+    factor = math.exp(float(epsilon_of(UNITS[measure], DELTAS[measure])))
     sides = (above, above[::-1], [1 - share for share in above], [1 - share for share in above[::-1]])
     return max(float(np.max(one - factor * two)) for one, two in sides) - (1 + factor) * chance
 
 
-def test_the_measured_epsilon_of_all_tables_together_is_never_above_the_claim():
-    assert excess() <= 0
+@pytest.mark.parametrize("measure", DELTAS)
+def test_the_measured_epsilon_of_all_tables_together_is_never_above_the_claim(measure):
+    assert excess(measure) <= 0
 
 
-def test_noise_for_one_row_of_a_person_would_be_noticed(monkeypatch):
-    true = marginals.row_l2
-    monkeypatch.setattr(marginals, "row_l2", lambda square, _: true(square, 1))
-    assert excess() > 0
+@pytest.mark.parametrize("measure", DELTAS)
+def test_noise_for_one_row_of_a_person_would_be_noticed(measure, monkeypatch):
+    true = marginals.of_rows
+    monkeypatch.setattr(marginals, "of_rows", lambda tables, square, _: true(tables, square, 1))
+    assert excess(measure) > 0

@@ -14,7 +14,7 @@ from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.group import group_codes
 from jupyter_secure.broker.views.dp.normalise import bound_contributions, normalise, numbered
 from jupyter_secure.broker.views.dp.predicate import truth
-from jupyter_secure.broker.views.dp.sensitivity import l2
+from jupyter_secure.broker.views.dp.sensitivity import sensitivity
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
 from jupyter_secure.protocol.queryread import read_question
 
@@ -88,8 +88,9 @@ def test_one_person_moves_no_part_by_more_than_its_sensitivity(found, k, fields,
     with_person = parts(arrow(found), domain, fields)
     without = parts(arrow([row for row in found if row[0] != person]), domain, fields)
     for (part, exact), (_, neighbour) in zip(with_person, without, strict=True):
-        distance = math.sqrt(sum(int(step) ** 2 for step in (exact - neighbour).tolist()))
-        assert distance <= l2(part, k) + 1e-9
+        steps, most = (exact - neighbour).tolist(), sensitivity(part, k)
+        assert math.sqrt(sum(int(step) ** 2 for step in steps)) <= most.l2 + 1e-9
+        assert sum(map(abs, steps)) <= most.l1
 
 
 @settings(max_examples=100)
@@ -110,4 +111,4 @@ def test_the_largest_step_is_reached_so_the_sensitivities_are_tight():
     )  # fmt: skip
     table = pa.table({"pid": ["p", "p", "p"], "x": [99.0, 99.0, 99.0]})
     for part, exact in parts(table, domain, {"aggs": [{"op": "sum", "col": "x"}, {"op": "mean", "col": "x"}]}):
-        assert np.abs(exact).max() == l2(part, 2)
+        assert np.abs(exact).max() == sensitivity(part, 2).l2 == sensitivity(part, 2).l1

@@ -1,5 +1,6 @@
-"""Privacy budgets as whole numbers: 1 unit is 1e-9 rho of zero-concentrated differential privacy.
+"""Privacy budgets as whole numbers: 1 unit is 1e-9 rho of zero-concentrated differential privacy, or 1e-9 epsilon.
 
+Which of both is the dataset's measure; under pure epsilon, which has `PURE` for a delta, epsilons add up as they are.
 zCDP composes by adding (Bun and Steinke 2016, lemma 1.7), and whole numbers add without rounding. People speak of
 epsilon at a delta; OpenDP's own conversion joins the two, in both directions. Promises: a budget or a cap never comes
 out larger than the epsilon that was named; a spent amount is never shown smaller than it is. A question that offers the
@@ -15,13 +16,15 @@ import functools
 import math
 import re
 from bisect import bisect_right
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Any
 
 from jupyter_secure.protocol.errors import InvalidRequestError
 
 UNITS_PER_RHO = 10**9
+UNITS_PER_EPSILON = 10**9
+PURE = "pure"  # stands where a delta would; no number does, so that no slip turns one measure into the other
 MAX_EPSILON = 50
 MAX_UNITS = 2**53 - 1
 _EPSILON = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?")
@@ -36,12 +39,15 @@ def units_of(epsilon: str, delta: str) -> int:
 
     Args:
         epsilon: a decimal string, above 0 and at most 50.
-        delta: a decimal string (or `1e-6`), above 0 and at most 0.001.
+        delta: a decimal string (or `1e-6`), above 0 and at most 0.001; or `PURE`.
 
     Raises:
         InvalidRequestError: a number is out of range.
     """
-    wanted, chance = _epsilon(epsilon), _delta(delta)
+    wanted = _epsilon(epsilon)
+    if delta == PURE:
+        return int(wanted * UNITS_PER_EPSILON)  # whole: epsilons have nine places at most
+    chance = _delta(delta)
     units = bisect_right(range(1, MAX_UNITS), float(wanted), key=lambda units: _estimate(units, chance))
     shrink = 1 << 40
     # The nearness of the estimate is a convenience, this comparison is the promise.
@@ -58,8 +64,12 @@ def epsilon_of(units: int, delta: str, *, up: bool = True) -> str:
     """Return the epsilon that some units are worth, to six places, rounded up (spent) or down (left)."""
     if units <= 0:
         return "0"
-    least = _least(units, _delta(delta))
-    text = format(least if up else max(least, _STEP) - _STEP, "f")
+    if delta == PURE:
+        shown = (Decimal(units) / UNITS_PER_EPSILON).quantize(_STEP, ROUND_CEILING if up else ROUND_FLOOR)
+    else:
+        least = _least(units, _delta(delta))
+        shown = least if up else max(least, _STEP) - _STEP
+    text = format(shown, "f")
     return text.rstrip("0").rstrip(".")
 
 

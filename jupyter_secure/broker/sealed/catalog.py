@@ -113,10 +113,10 @@ class Catalog:
         """Return where a version lies."""
         return self.datasets / name / str(version)
 
-    def next_version(self, name: str) -> tuple[int, str | None]:
-        """Return the number of the version to seal next, and the digest of its parent."""
+    def next_version(self, name: str) -> tuple[int, Signed | None]:
+        """Return the number of the version to seal next, and its parent."""
         versions = self.versions(name)
-        return (versions[-1] + 1, self.signed(name).digest) if versions else (1, None)
+        return (versions[-1] + 1, self.signed(name)) if versions else (1, None)
 
     def remember(self, connection: Connection, signed: Signed, envelope: bytes) -> None:
         """Record a new version inside the caller's transaction.

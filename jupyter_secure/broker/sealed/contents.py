@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jupyter_secure.broker.keys.keychain import Keychain
+from jupyter_secure.protocol.dataset import Measure
 from jupyter_secure.protocol.errors import InputFileError, IntegrityError
 from jupyter_secure.protocol.noun import Noun
 
@@ -36,6 +37,10 @@ class Content(Protocol):
     def schema(self) -> pa.Schema:
         """Return the columns of the new version."""
 
+    @property
+    def measure(self) -> Measure | None:
+        """Return the measure of private answers that was asked for, or None for that of the version before."""
+
     def fill(self, parts: PartWriter) -> None:
         """Write or take over every part, in order."""
 
@@ -43,8 +48,9 @@ class Content(Protocol):
 class Fresh:
     """A source and nothing before it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, measure: Measure | None = None) -> None:
         self._source = source
+        self.measure = measure
 
     @property
     def schema(self) -> pa.Schema:
@@ -120,6 +126,8 @@ def former_schema(catalog: Catalog, keychain: Keychain, name: str) -> pa.Schema:
 
 class Appended:
     """The newest version, and the rows of a source after it."""
+
+    measure = None
 
     def __init__(self, catalog: Catalog, keychain: Keychain, name: str, source: Source) -> None:
         self._catalog = catalog

@@ -11,6 +11,7 @@ import hashlib
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from jupyter_secure.broker.keys.signing import (
     IN_TOTO,
@@ -63,6 +64,7 @@ class Manifest(Noun):
         vault: identifier of the vault that sealed it.
         parent: digest of the version before, None for the first.
         sealed_at: milliseconds since 1970.
+        measure: of private answers; absent where it is zCDP, as in every manifest from before there was a choice.
     """
 
     vault: str
@@ -75,6 +77,7 @@ class Manifest(Noun):
     rows: Count
     columns: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1)]
     parts: Annotated[tuple[Part, ...], msgspec.Meta(min_length=1)]
+    measure: Literal["pure"] | UnsetType = UNSET
 
 
 class Signed(Noun):
@@ -93,6 +96,7 @@ class Signed(Noun):
             rows=it.rows,
             columns=it.columns,
             sealed_at=it.sealed_at,
+            measure=it.measure or "zcdp",
         )
 
 

@@ -35,6 +35,8 @@ class Remainder:
         InvalidRequestError: the column cannot have such a value.
     """
 
+    measure = None
+
     def __init__(self, catalog: Catalog, keychain: Keychain, name: str, column: str, value: str) -> None:
         self._catalog = catalog
         self._keychain = keychain

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+from msgspec import UNSET
 from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_secure.broker.keys.keychain import Keychain, Purpose
 from jupyter_secure.broker.store.database import Family, transaction
 from jupyter_secure.broker.store.durable import sync_folder, write_durably
-from jupyter_secure.protocol.dataset import Column, DatasetVersion, Tag
+from jupyter_secure.protocol.dataset import Column, DatasetVersion, Measure, Tag
 from jupyter_secure.protocol.errors import ConflictError, InputFileError, InvalidRequestError
 from jupyter_secure.protocol.noun import DatasetName
 
@@ -56,7 +57,7 @@ def seal(
     Raises:
         InputFileError: the source is broken, or the disk is full.
         InvalidRequestError: the name is not one, or a tag names a column that is not there.
-        ConflictError: somebody else is sealing, or the dataset was destroyed.
+        ConflictError: somebody else is sealing, the dataset was destroyed, or it has another measure.
         LockedError: the vault is locked.
     """
     _check_request(name, content.schema, tags)
@@ -89,6 +90,7 @@ def _write(
     now: int,
 ) -> tuple[bytes, Signed]:
     version, parent = catalog.next_version(name)
+    measure = _measure(name, content.measure, parent)
     key = keychain.dataset_key(name, catalog.sheets.generation(name))
     writer = PartWriter(hidden, key, name, version, content.schema)
     content.fill(writer)
@@ -96,18 +98,32 @@ def _write(
         vault=catalog.vault,
         dataset=name,
         version=version,
-        parent=parent,
+        parent=None if parent is None else parent.digest,
         sealed_at=now,
         cipher="AES_GCM_V1",
         key_bits=256,
         rows=sum(part.rows for part in writer.parts),
         columns=tuple(Column(name=it.name, type=str(it.type), tag=tags.get(it.name)) for it in content.schema),
         parts=tuple(writer.parts),
+        measure=UNSET if measure == "zcdp" else measure,
     )
     envelope, signed = manifest.sign(described, keychain.signer(Purpose.MANIFEST))
     write_durably(hidden / manifest.FILE, envelope)
     sync_folder(hidden)
     return envelope, signed
+
+
+def _measure(name: str, wanted: Measure | None, parent: Signed | None) -> Measure:
+    """Return the measure of private answers: what was spent in one is not known in another, so it never changes."""
+    if parent is None:
+        return wanted or "zcdp"
+    fixed = parent.described().measure
+    if wanted not in {None, fixed}:
+        raise ConflictError(
+            f"`{name}` was sealed with the measure {fixed}, which all its versions have. Nothing was sealed: leave "
+            "--measure away."
+        )
+    return fixed
 
 
 def _check_request(name: str, schema: pa.Schema, tags: Mapping[str, Tag | None]) -> None:

@@ -22,8 +22,8 @@ from .normalise import Normal
 from .opened import answer_open, forecast_open
 from .predicate import truth
 from .refine import refined, refinement
-from .release import Noise, gaussian, release
-from .sensitivity import Part, l2
+from .release import Noise, noise_for, release
+from .sensitivity import Part, sensitivity
 from .value import FORECAST_ROWS, Released, expected, valued
 
 NOTHING = np.array([], dtype=np.int64)
@@ -74,7 +74,7 @@ def forecast(bound: Bound) -> dict[str, float]:
 
 
 def _noise(part: Part, bound: Bound) -> Noise:
-    return gaussian(l2(part, bound.k), bound.units)
+    return noise_for(sensitivity(part, bound.k), bound.price)
 
 
 def _released(
@@ -87,10 +87,7 @@ def _released(
     plan = refinement(part, bound)
     if plan is None:
         exact, noise = aggregate(part, columns, used, codes, bound.groups), _noise(part, bound)
-        return Released(_noisy(exact, noise, l2(part, bound.k), bound.units), noise)
+        noisy = release(exact.tolist(), noise, sensitivity(part, bound.k), bound.price)
+        return Released(np.array(noisy, dtype=np.int64), noise)
     column = columns[plan.part.col]
     return Released(NOTHING, plan.noise(), refined(plan, column.codes[used & ~column.null]))
-
-
-def _noisy(exact: NDArray[np.int64], noise: Noise, distance: int, units: int) -> NDArray[np.int64]:
-    return np.array(release(exact.tolist(), noise, distance, units), dtype=np.int64)

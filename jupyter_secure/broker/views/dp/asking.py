@@ -27,7 +27,7 @@ def columns_of(asked: Asked) -> frozenset[str]:
 
 
 def bind_asked(asked: Asked, facts: Facts, units: int) -> BoundAsked:
-    """Return it bound to the public facts; `units` is the whole budget in 1e-9 rho.
+    """Return it bound to the public facts; `units` is the whole budget, in the measure of the facts.
 
     Raises:
         InvalidRequestError: it does not fit the columns.

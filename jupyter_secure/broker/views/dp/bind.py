@@ -32,6 +32,7 @@ from .domain import SUM_LIMIT, Facts, NumberFacts, exact
 from .group import Slots, bind_keys
 from .opened import Opened, bind_open
 from .predicate import Test, bind_predicate, find, number
+from .release import Price
 from .sensitivity import CountPart, Part, PersonsPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import MOST_NODES, plant
 
@@ -64,7 +65,7 @@ class Bound:
 
     Attributes:
         columns: all columns it looks at.
-        units: budget of each part, in 1e-9 rho. A part that several aggregates need is released once.
+        price: of each part. A part that several aggregates need is released once.
         opened: the one key, where its values are not public.
     """
 
@@ -73,7 +74,7 @@ class Bound:
     aggregates: tuple[BoundAggregate, ...]
     columns: frozenset[str]
     k: int
-    units: int
+    price: Price
     opened: Opened | None = None
 
     @property
@@ -88,7 +89,7 @@ class Bound:
 
 
 def bind(question: Question, facts: Facts, units: int) -> Bound:
-    """Return the bound question; `units` is the whole budget in 1e-9 rho, split evenly over the parts.
+    """Return the bound question; `units` is the whole budget, split evenly over the parts.
 
     Raises:
         InvalidRequestError: the question does not fit the columns.
@@ -107,7 +108,7 @@ def bind(question: Question, facts: Facts, units: int) -> Bound:
         aggregates=aggregates,
         columns=asked_columns(question),
         k=facts.k,
-        units=units // len(parts),
+        price=Price(units, facts.measure).part(len(parts)),
         opened=opened,
     )
 

@@ -1,6 +1,7 @@
 """A choice among candidates by OpenDP's noisy maximum: the place of the best one leaves, and no score.
 
-The first scale is k / sqrt(2 rho), widened until the mechanism's own map says at most the budget, as in `release`.
+The first scale is k / sqrt(2 rho), under pure epsilon 2 k / epsilon, widened until the mechanism's own map says at most
+the price, as in `release`.
 """
 
 from __future__ import annotations
@@ -9,26 +10,30 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from .release import UNITS_PER_RHO, opendp, widened
+from jupyter_secure.protocol.dataset import Measure
+
+from .release import Price, opendp, widened
 
 
-def noisy_max(k: int, units: int) -> Any:
-    """Return a mechanism that picks the largest of integers that a person moves by at most k each, for `units`.
+def noisy_max(k: int, price: Price) -> Any:
+    """Return a mechanism that picks the largest of integers that a person moves by at most k each.
 
     Raises:
-        ArithmeticError: no scale fits the budget.
+        ArithmeticError: no scale fits the price.
     """
-    budget = Fraction(units, UNITS_PER_RHO)
-    scale = widened(choice_scale(k, units), lambda scale: Fraction(_maximum(scale).map(k)) <= budget)
-    return _maximum(scale)
+    measure = price.measure
+    scale = widened(choice_scale(k, price), lambda scale: Fraction(_maximum(scale, measure).map(k)) <= price.whole)
+    return _maximum(scale, measure)
 
 
-def choice_scale(k: int, units: int) -> float:
+def choice_scale(k: int, price: Price) -> float:
     """Return about how far the score of what is picked lies below the best."""
-    return k / math.sqrt(2 * units / UNITS_PER_RHO)
+    near = float(price.whole)
+    return 2 * k / near if price.measure == "pure" else k / math.sqrt(2 * near)
 
 
-def _maximum(scale: float) -> Any:
+def _maximum(scale: float, measure: Measure) -> Any:
     dp = opendp()
     domain = dp.vector_domain(dp.atom_domain(T="i64"))
-    return dp.m.make_noisy_max(domain, dp.linf_distance(T="i64"), dp.zero_concentrated_divergence(), scale=scale)
+    loss = dp.max_divergence() if measure == "pure" else dp.zero_concentrated_divergence()
+    return dp.m.make_noisy_max(domain, dp.linf_distance(T="i64"), loss, scale=scale)

@@ -15,6 +15,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from jupyter_secure.protocol.dataset import Measure
 from jupyter_secure.protocol.dpdomain import (
     CategoryDomain,
     ColumnDomain,
@@ -74,11 +75,13 @@ class Facts:
     Attributes:
         k: rows of one person that are used, at most.
         max_rows: public ceiling on the number of rows.
+        measure: in which answers are paid for.
     """
 
     k: int
     max_rows: int
     columns: dict[str, ColumnFacts]
+    measure: Measure = "zcdp"
 
 
 def exact(value: float) -> Fraction:
@@ -97,7 +100,7 @@ def facts(domain: DpDomain) -> Facts:
         found = _column(column, domain.max_rows)
         if columns.setdefault(column.name, found) is not found:
             raise PolicyError(f"Column `{column.name}` is described twice.")
-    return Facts(k=domain.contributions, max_rows=domain.max_rows, columns=columns)
+    return Facts(k=domain.contributions, max_rows=domain.max_rows, columns=columns, measure=domain.measure or "zcdp")
 
 
 def describe(domain: DpDomain, types: Mapping[str, str]) -> tuple[DpColumn, ...]:

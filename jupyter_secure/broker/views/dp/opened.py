@@ -29,10 +29,11 @@ from .aggregate import aggregate
 from .domain import Facts, OpenFacts
 from .normalise import Normal
 from .predicate import OPEN
-from .release import UNITS_PER_RHO, Noise, opendp, widened
-from .sensitivity import PersonsPart, l2
+from .release import UNITS, Noise, opendp, widened
+from .sensitivity import PersonsPart, sensitivity
 
 LEAST = 10
+LISTED = "Ask a data steward to list its keys in the policy."
 MOST_RHO = 50  # no cap is above: epsilon is at most 50, and rho is less than epsilon
 
 
@@ -69,7 +70,9 @@ def bind_open(question: Question, facts: Facts, units: int) -> Opened | None:
         raise InvalidRequestError(f"`{found.name}` has no public keys, so it stands alone. {OPEN}")
     if not isinstance(only, Persons):
         raise InvalidRequestError(f"`{found.name}` has no public keys, so rows are not counted by it. {OPEN}")
-    delta = found.delta * Fraction(units, MOST_RHO * UNITS_PER_RHO)
+    if facts.measure == "pure":
+        raise InvalidRequestError(f"`{found.name}` has no public keys, and pure epsilon tells none. {LISTED}")
+    delta = found.delta * Fraction(units, MOST_RHO * UNITS)
     try:
         scale, threshold = calibrated(facts.k, units, delta)
     except ArithmeticError:
@@ -83,7 +86,7 @@ def calibrated(k: int, units: int, delta: Fraction) -> tuple[float, int]:
     Raises:
         ArithmeticError: no scale or threshold fits.
     """
-    rho = Fraction(units, UNITS_PER_RHO)
+    rho = Fraction(units, UNITS)
     first = math.sqrt(k / (2 * float(rho)))
     far = 2**40
     scale = widened(first, lambda scale: charged_open(scale, far, k)[0] <= rho)
@@ -99,7 +102,7 @@ def calibrated(k: int, units: int, delta: Fraction) -> tuple[float, int]:
 
 def charged_open(scale: float, threshold: int, k: int) -> tuple[Fraction, Fraction]:
     """Return the rho and the delta that OpenDP's map charges for one person in at most k keys."""
-    rho, delta = _mechanism(scale, threshold).map((k, l2(PersonsPart(), k), 1))
+    rho, delta = _mechanism(scale, threshold).map((k, sensitivity(PersonsPart(), k).l2, 1))
     if not (math.isfinite(rho) and rho > 0 and 0 <= delta <= 1):
         raise ArithmeticError("the privacy map is not a price")
     return Fraction(rho), Fraction(delta)
@@ -115,7 +118,7 @@ def answer_open(
     counts = aggregate(PersonsPart(), columns, used, column.codes, max(len(column.names), 1))
     told = release_open(counts, opened)
     names = column.names.take(pa.array(list(told), pa.int64())).cast(pa.string())
-    margin = Noise(None, opened.scale).margin()
+    margin = Noise(opened.scale, "zcdp").margin()
     table = pa.table(
         {
             opened.col: names,
@@ -133,7 +136,7 @@ def release_open(counts: NDArray[np.int64], opened: Opened) -> dict[int, int]:
         ArithmeticError: the mechanism costs more.
     """
     rho, delta = charged_open(opened.scale, opened.threshold, opened.k)
-    if rho > Fraction(opened.units, UNITS_PER_RHO) or delta > opened.delta:
+    if rho > Fraction(opened.units, UNITS) or delta > opened.delta:
         raise ArithmeticError("the mechanism costs more than was reserved")
     lessened = {int(place): int(counts[place]) - (LEAST - 1) for place in np.flatnonzero(counts >= LEAST)}
     noisy = _mechanism(opened.scale, opened.threshold)(lessened)
@@ -144,7 +147,7 @@ def forecast_open(opened: Opened) -> dict[str, float]:
     """Return the margin, and how many people a key needs so that an even chance tells it."""
     likely = opened.threshold + LEAST
     return {
-        opened.name: float(Noise(None, opened.scale).margin()),
+        opened.name: float(Noise(opened.scale, "zcdp").margin()),
         f"{opened.name} {NEEDED}": float(likely),
     }
 

@@ -19,10 +19,9 @@ from jupyter_secure.protocol.query import Quantile
 
 from .bind import Bound
 from .choice import choice_scale, noisy_max
-from .release import ALPHA, Noise, gaussian, release
+from .release import ALPHA, Noise, Price, noise_for, release
 from .rows import Leaves
-from .sensitivity import CountPart, Part, TreePart, l2
-from .tree import Z95
+from .sensitivity import CountPart, Part, Sensitivity, TreePart, sensitivity
 
 Whole = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -41,23 +40,28 @@ class Refinement:
     Attributes:
         part: the tree that it takes the place of.
         shares: the quantiles that are picked.
-        look: units of each look.
-        each: units of each choice.
+        look: price of each look.
+        each: price of each choice.
     """
 
     part: TreePart
     shares: tuple[float, ...]
-    look: int
-    each: int
+    look: Price
+    each: Price
     k: int
 
+    @property
+    def reach(self) -> Sensitivity:
+        """Return the sensitivity of a look: its cells share no row."""
+        return sensitivity(CountPart(), self.k)
+
     def noise(self) -> Noise:
-        """Return the noise of a look: its cells share no row."""
-        return gaussian(l2(CountPart(), self.k), self.look)
+        """Return the noise of a look."""
+        return noise_for(self.reach, self.look)
 
     def seen(self, q: float) -> float:
         """Return how many rows a looked-at rank is wrong by, at most, with 95 %."""
-        return Z95 * self.noise().scale * math.sqrt(CELLS * max(q, 1 - q) ** 2 + (LOOKS - 1) * PIECES)
+        return self.noise().margin_of_sum(CELLS * max(q, 1 - q) ** 2 + (LOOKS - 1) * PIECES)
 
     def off(self, q: float) -> float:
         """Return how many rows a picked quantile is wrong by, at most, with 95 %, where candidates lie close."""
@@ -72,9 +76,9 @@ def refinement(part: Part, bound: Bound) -> Refinement | None:
     shares = tuple(
         dict.fromkeys(each.q for each in bound.aggregates if each.kind is Quantile and each.parts[0] == part)
     )
-    look = bound.units // (LOOK * LOOKS)
-    each = (bound.units - look * LOOKS) // len(shares)
-    return Refinement(part, shares, look, each, bound.k) if min(look, each) > 0 else None
+    look = bound.price.part(LOOK * LOOKS)
+    each = Price(bound.price.units - look.units * LOOKS, look.measure).part(len(shares))
+    return Refinement(part, shares, look, each, bound.k) if min(look.units, each.units) > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ def look(plan: Refinement, leaves: Leaves) -> Seen:
 
 
 def _released(plan: Refinement, exact: Whole) -> Whole:
-    return np.array(release(exact.tolist(), plan.noise(), l2(CountPart(), plan.k), plan.look), dtype=np.int64)
+    return np.array(release(exact.tolist(), plan.noise(), plan.reach, plan.look), dtype=np.int64)
 
 
 def _places(plan: Refinement, seen: Seen) -> list[int]:

@@ -1,8 +1,8 @@
 """Parts: the exact integer vectors that leave with noise, and how far one person can move each of them.
 
-Neighbours differ by all rows of one person, of which at most k are used; each such row touches one group, so the L2
-distance of a whole vector is bounded by k times the most that one row adds. Brute force over neighbours in
-tests/properties checks every line of `l2`.
+Neighbours differ by all rows of one person, of which at most k are used; each such row touches one group, so the L1 and
+the L2 distance of a whole vector are bounded by k times the most that one row adds. Brute force over neighbours in
+tests/properties checks every line of `sensitivity`.
 """
 
 from __future__ import annotations
@@ -93,19 +93,42 @@ class PersonsPart:
 Part = CountPart | SumPart | SquarePart | ProductPart | TreePart | PersonsPart
 
 
-def l2(part: Part, k: int) -> int:
-    """Return the L2 sensitivity, in codes. At least 1, so that no constant is ever released without noise."""
-    if isinstance(part, CountPart):
-        return k
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How far one person moves a vector of integers at most, as the sum of the moves and as the root of their squares.
+
+    Both are at least 1, so that no constant is ever released without noise.
+    """
+
+    l1: int
+    l2: int
+
+
+def sensitivity(part: Part, k: int) -> Sensitivity:
+    """Return the sensitivity of a part, in codes."""
     if isinstance(part, PersonsPart):
-        return _root(k)  # 1 in each of at most k groups
+        return Sensitivity(k, _root(k))  # 1 in each of at most k groups
     if isinstance(part, TreePart):
-        return _root(k * k * len(part.sizes))  # each row counts once on every level
+        levels = len(part.sizes)
+        return Sensitivity(k * levels, _root(k * k * levels))  # each row counts once on every level
+    most = k * _most(part)
+    return Sensitivity(most, most)  # all k rows may be in one place, which is the worst
+
+
+def of_rows(l1: int, square: int, k: int) -> Sensitivity:
+    """Return the sensitivity where each of k rows adds at most `l1`, and at most `square` as a sum of squares."""
+    return Sensitivity(k * l1, _root(k * k * square))
+
+
+def _most(part: CountPart | SumPart | SquarePart | ProductPart) -> int:
+    """Return what one row adds at most."""
     if isinstance(part, SquarePart):
-        return k * part.largest**2
+        return part.largest**2
     if isinstance(part, ProductPart):
-        return k * part.one.largest * part.two.largest
-    return k * max(abs(part.lo - part.centre), abs(part.hi - part.centre), 1)
+        return part.one.largest * part.two.largest
+    if isinstance(part, SumPart):
+        return max(abs(part.lo - part.centre), abs(part.hi - part.centre), 1)
+    return 1
 
 
 def _root(square: int) -> int:

@@ -6,17 +6,15 @@ One tree serves every quantile of a column. All of this works on released counts
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
+from .release import Noise
 from .sensitivity import TreePart
 
 BRANCHES = 16
 MOST_LEAVES = 1024
 MOST_NODES = 100_000  # in one release
-Z95 = 1.96
 
 
 def plant(col: str, lo: int, hi: int) -> TreePart:
@@ -29,26 +27,26 @@ def plant(col: str, lo: int, hi: int) -> TreePart:
     return TreePart(col, lo, hi, width, tuple(sizes))
 
 
-def rank_margin(part: TreePart, scale: float) -> float:
+def rank_margin(part: TreePart, noise: Noise) -> float:
     """Return how many rows a rank read off the tree is wrong by, at most, with 95 %."""
     nodes = (BRANCHES - 1) * len(part.sizes) + part.sizes[-1]  # a prefix, and all rows
-    return Z95 * scale * math.sqrt(nodes)
+    return noise.margin_of_sum(nodes)
 
 
-def quantile(part: TreePart, nodes: NDArray[np.int64], q: float, scale: float) -> tuple[float, float]:
+def quantile(part: TreePart, nodes: NDArray[np.int64], q: float, noise: Noise) -> tuple[float, float]:
     """Return a quantile and its margin, in codes.
 
     Args:
         part: the tree.
         nodes: noisy counts, leaves first.
         q: share of the rows below.
-        scale: of the noise.
+        noise: in them.
     """
     below = _prefixes(part, nodes)
     rows = max(float(below[-1]), 0.0)
     if rows <= 0:
         return (part.lo + part.hi) / 2, (part.hi - part.lo) / 2
-    rank, off = q * rows, rank_margin(part, scale)
+    rank, off = q * rows, rank_margin(part, noise)
     value = _value(part, below, rank)
     low = _value(part, below, rank - off) - part.width
     high = _value(part, below, rank + off) + part.width

@@ -56,7 +56,7 @@ def expected(each: BoundAggregate, noises: Sequence[Noise]) -> tuple[str, float]
     if each.kind is Quantile:
         part = each.parts[0]
         assert isinstance(part, TreePart)
-        return " in ranks", rank_margin(part, noises[0].scale)
+        return " in ranks", rank_margin(part, noises[0])
     if each.kind in RATIOS:
         _, margin = _ratio(each, [Released(held, noise) for held, noise in zip(_typical(each), noises, strict=True)])
         return " per {} rows", float(margin[0])
@@ -153,5 +153,5 @@ def _quantiles(each: BoundAggregate, tree: Released, groups: int) -> Values:
         value, margin = tree.picked[each.q]
         return np.array([value * unit]), np.array([margin * unit])
     nodes = tree.noisy.reshape(groups, -1)
-    found = np.array([quantile(part, of_group, each.q, tree.noise.scale) for of_group in nodes])
+    found = np.array([quantile(part, of_group, each.q, tree.noise) for of_group in nodes])
     return found[:, 0] * unit, found[:, 1] * unit

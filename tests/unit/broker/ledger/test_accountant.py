@@ -1,13 +1,14 @@
 """What is shown of a budget is what OpenDP's conversion says, rounded to the safe side, however it was estimated."""
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 
 import opendp.prelude as dp
 import pytest
 
 from jupyter_secure.broker.ledger import accountant
-from jupyter_secure.broker.ledger.accountant import UNITS_PER_RHO, epsilon_of, units_of
+from jupyter_secure.broker.ledger.accountant import PURE, UNITS_PER_RHO, epsilon_of, units_of
+from jupyter_secure.protocol.errors import InvalidRequestError
 
 DELTAS = ("1e-6", "1e-9", "0.001")
 STEP = Decimal("0.000001")
@@ -34,6 +35,19 @@ def test_units_are_the_most_that_opendp_permits(epsilon, delta):
     units = units_of(epsilon, delta)
     assert Fraction(of_opendp(units, delta)) <= Fraction(epsilon)
     assert Fraction(of_opendp(units + 1 + units // 10**9, delta)) > Fraction(epsilon)
+
+
+@pytest.mark.parametrize(("epsilon", "units"), [("1", 10**9), ("0.1", 10**8), ("0.000000001", 1), ("50", 5 * 10**10)])
+def test_pure_epsilons_are_counted_as_they_are(epsilon, units):
+    assert units_of(epsilon, PURE) == units
+    assert Decimal(epsilon_of(units, PURE)) == Decimal(epsilon).quantize(STEP, rounding=ROUND_CEILING)
+    assert Decimal(epsilon_of(units, PURE, up=False)) == Decimal(epsilon).quantize(STEP, rounding=ROUND_FLOOR)
+
+
+@pytest.mark.parametrize("delta", ["0", "0.0", "0e-6", "", "Pure", "zcdp"])
+def test_only_the_one_name_of_pure_epsilon_is_one(delta):
+    with pytest.raises(InvalidRequestError, match="delta"):
+        units_of("1", delta)
 
 
 @pytest.mark.parametrize("factor", [0.99, 1.01])

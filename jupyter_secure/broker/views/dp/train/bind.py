@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from jupyter_secure.broker.views.dp.domain import Facts, NumberFacts, OpenFacts
 from jupyter_secure.broker.views.dp.predicate import Test, bind_predicate, find
+from jupyter_secure.broker.views.dp.release import Price
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
 from jupyter_secure.protocol.queryread import predicates
 from jupyter_secure.protocol.training import (
@@ -49,7 +50,7 @@ class BoundTraining:
         columns: all columns it looks at.
         cells: of all blocks together.
         k: rows of one person that are used, at most.
-        units: budget of each release, in 1e-9 rho.
+        price: of each release.
     """
 
     model: Trained
@@ -58,7 +59,7 @@ class BoundTraining:
     test: Test | None
     columns: frozenset[str]
     k: int
-    units: int
+    price: Price
 
     @property
     def cells(self) -> int:
@@ -67,7 +68,7 @@ class BoundTraining:
 
 
 def bind_training(training: Training, facts: Facts, units: int) -> BoundTraining:
-    """Return the bound training; `units` is the whole budget in 1e-9 rho, split evenly over the releases.
+    """Return the bound training; `units` is the whole budget, split evenly over the releases.
 
     Raises:
         InvalidRequestError: the training does not fit the columns.
@@ -87,7 +88,7 @@ def bind_training(training: Training, facts: Facts, units: int) -> BoundTraining
         test=None if training.where is None else bind_predicate(training.where, facts),
         columns=trained_columns(training),
         k=facts.k,
-        units=units // releases,
+        price=Price(units, facts.measure).part(releases),
     )
 
 

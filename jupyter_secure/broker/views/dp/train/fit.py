@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from jupyter_secure.broker.views.dp.answer import Answered
 from jupyter_secure.broker.views.dp.normalise import Normal
 from jupyter_secure.broker.views.dp.predicate import truth
-from jupyter_secure.broker.views.dp.release import gaussian, release
+from jupyter_secure.broker.views.dp.release import Noise, noise_for, release
+from jupyter_secure.broker.views.dp.sensitivity import CountPart, Sensitivity, sensitivity
 from jupyter_secure.protocol.training import Bayes, Gradient, Marginals, Means
 
 from .bind import BoundTraining, Target
@@ -24,7 +25,14 @@ from .encode import design
 from .fixed import RESIDUAL_BITS, VALUE_ONE, scaled
 from .gradient import descend
 from .marginals import Counted, Tables, ones_noise, pairs_noise, release_tables
-from .moments import bayes_l2, cluster, count_cells, means_l2, moments, moments_l2
+from .moments import (
+    bayes_sensitivity,
+    cluster,
+    count_cells,
+    means_sensitivity,
+    moments,
+    moments_sensitivity,
+)
 from .tables import others_of
 
 
@@ -61,16 +69,20 @@ def fit(bound: BoundTraining, columns: Mapping[str, Normal], kept: NDArray[np.bo
 def forecast_training(bound: BoundTraining) -> dict[str, float]:
     """Return the margin of the counts that come with a model, which public facts alone decide."""
     model = bound.model
+
+    def noise_of(reach: Sensitivity) -> Noise:
+        return noise_for(reach, bound.price)
+
     if isinstance(model, Gradient):
-        return {"rows": float(gaussian(bound.k, bound.units).margin())}
+        return {"rows": float(noise_of(sensitivity(CountPart(), bound.k)).margin())}
     if isinstance(model, Bayes):
-        return {"count of a cell": float(gaussian(bayes_l2(bound), bound.units).margin())}
+        return {"count of a cell": float(noise_of(bayes_sensitivity(bound)).margin())}
     if isinstance(model, Means):
-        return {"size of a cluster": gaussian(means_l2(bound), bound.units).margin() / VALUE_ONE}
+        return {"size of a cluster": noise_of(means_sensitivity(bound)).margin() / VALUE_ONE}
     if isinstance(model, Marginals):
         ones, pairs = ones_noise(bound)[0], pairs_noise(bound)[0]
         return {"count of a cell": float(ones.margin()), "count of a pair": float(pairs.margin())}
-    return {"rows": gaussian(moments_l2(bound), bound.units).margin() / VALUE_ONE**2}
+    return {"rows": noise_of(moments_sensitivity(bound)).margin() / VALUE_ONE**2}
 
 
 def known(target: Target, columns: Mapping[str, Normal]) -> NDArray[np.bool_]:
@@ -87,7 +99,8 @@ def learned(target: Target | None, columns: Mapping[str, Normal], used: NDArray[
 
 
 def _count(bound: BoundTraining, rows: int) -> int:
-    return release([rows], gaussian(bound.k, bound.units), bound.k, bound.units)[0]
+    reach = sensitivity(CountPart(), bound.k)
+    return release([rows], noise_for(reach, bound.price), reach, bound.price)[0]
 
 
 def _scalar(part: str, value: float) -> pa.Table:

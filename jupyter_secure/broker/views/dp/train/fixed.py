@@ -8,7 +8,6 @@ made once and the same for every row.
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +46,6 @@ def sigmoid(scores: NDArray[np.int64]) -> NDArray[np.int64]:
 def falling(scores: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return exp(-score) of scores that are not negative, in `RESIDUAL_BITS`."""
     return np.asarray(_exponentials()[np.minimum(scores, SCORE_LIMIT << WEIGHT_BITS) >> TABLE_SHIFT])
-
-
-def row_l2(square: int, k: int) -> int:
-    """Return the least integer that is no less than `k` times the root of `square`.
-
-    Args:
-        square: bound of the sum of squares of what one row adds.
-        k: rows of one person.
-    """
-    return math.isqrt(k * k * square - 1) + 1
 
 
 @functools.cache

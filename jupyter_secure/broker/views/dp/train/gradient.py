@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_secure.broker.views.dp.release import gaussian, release
+from jupyter_secure.broker.views.dp.release import noise_for, release
+from jupyter_secure.broker.views.dp.sensitivity import Sensitivity, of_rows
 from jupyter_secure.protocol.training import Gradient
 
 from .bind import BoundTraining
@@ -26,7 +27,6 @@ from .fixed import (
     WEIGHT_LIMIT,
     WEIGHT_ONE,
     falling,
-    row_l2,
     sigmoid,
     weights,
 )
@@ -41,10 +41,13 @@ def outputs(bound: BoundTraining) -> int:
     return bound.target.classes if bound.target.classes > 2 else 1
 
 
-def gradient_l2(bound: BoundTraining) -> int:
-    """Return the L2 sensitivity of a step's sum. A softmax residual (p less one-hot) is at most the root of 2 long."""
-    touched = len(bound.blocks) + 1
-    return row_l2(touched * (2 if outputs(bound) > 1 else 1) << (2 * RESIDUAL_BITS), bound.k)
+def gradient_sensitivity(bound: BoundTraining) -> Sensitivity:
+    """Return the sensitivity of a step's sum.
+
+    A softmax residual (p less one-hot) is at most the root of 2 long, and its parts add up to at most 2.
+    """
+    touched = (len(bound.blocks) + 1) * (2 if outputs(bound) > 1 else 1)
+    return of_rows(touched << RESIDUAL_BITS, touched << (2 * RESIDUAL_BITS), bound.k)
 
 
 def descend(bound: BoundTraining, rows: list[Touched], target: Whole, counted: int) -> NDArray[np.float64]:
@@ -58,8 +61,8 @@ def descend(bound: BoundTraining, rows: list[Touched], target: Whole, counted: i
     """
     model = bound.model
     assert isinstance(model, Gradient)
-    l2 = gradient_l2(bound)
-    noise = gaussian(l2, bound.units)
+    reach = gradient_sensitivity(bound)
+    noise = noise_for(reach, bound.price)
     touched = len(bound.blocks) + 1
     weight = np.zeros((1 + bound.cells, outputs(bound)))
     rate = model.rate / (CURVATURE[model.loss] * min(outputs(bound), 2))
@@ -69,7 +72,7 @@ def descend(bound: BoundTraining, rows: list[Touched], target: Whole, counted: i
     first = model.steps // 2  # the average of the second half has less noise than any one step
     for step in range(model.steps):
         exact = gradient(model.loss, weights(weight), rows, target)
-        noisy = np.array(release(exact.ravel().tolist(), noise, l2, bound.units), dtype=np.float64)
+        noisy = np.array(release(exact.ravel().tolist(), noise, reach, bound.price), dtype=np.float64)
         slope = noisy.reshape(weight.shape) / RESIDUAL_ONE / counted / touched
         velocity = model.momentum * velocity - rate * (slope + penalty * weight)
         weight = np.clip(weight + velocity, -WEIGHT_LIMIT, WEIGHT_LIMIT)

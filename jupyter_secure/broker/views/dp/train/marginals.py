@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_secure.broker.views.dp.choice import noisy_max
-from jupyter_secure.broker.views.dp.release import Noise, gaussian, release
+from jupyter_secure.broker.views.dp.release import Noise, Price, noise_for, release
+from jupyter_secure.broker.views.dp.sensitivity import Sensitivity, of_rows
 from jupyter_secure.protocol.training import Marginals
 
 from .encode import Touched
-from .fixed import row_l2
 from .tables import CHOICE, ONES, PAIRS, SHARES, Edge, joining, others_of, rooted, target_block
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ class Counted:
         return np.bincount(place, minlength=math.prod(shape)).reshape(shape)
 
 
-def ones_noise(bound: BoundTraining) -> tuple[Noise, int, int]:
+def ones_noise(bound: BoundTraining) -> tuple[Noise, Sensitivity, Price]:
     """Return the noise of the first release, its sensitivity and its cost: a row adds 1 to each column, and to all."""
     width = _width(bound)
     return _noise(bound, 1 + width, ONES if width > 1 else SHARES)
 
 
-def pairs_noise(bound: BoundTraining) -> tuple[Noise, int, int]:
+def pairs_noise(bound: BoundTraining) -> tuple[Noise, Sensitivity, Price]:
     """Return the same of the last release: a row adds 1 to each chosen pair."""
     return _noise(bound, max(_width(bound) - 1, 1), PAIRS)
 
@@ -101,11 +101,11 @@ def choose(bound: BoundTraining, counted: Counted, totals: Whole, ones: list[Who
     width = len(ones)
     if width < 2:
         return []
-    scale = pairs_noise(bound)[0].scale
+    noise = pairs_noise(bound)[0]
     worths = {
-        edge: worth(counted.pair(edge), totals, ones[edge[0]], ones[edge[1]], scale) for edge in joining(width, [])
+        edge: worth(counted.pair(edge), totals, ones[edge[0]], ones[edge[1]], noise) for edge in joining(width, [])
     }
-    best = noisy_max(bound.k, bound.units * CHOICE // (width - 1))
+    best = noisy_max(bound.k, bound.price.times(CHOICE).part(width - 1))
     chosen: list[Edge] = []
     for _ in range(width - 1):
         left = joining(width, chosen)
@@ -113,7 +113,7 @@ def choose(bound: BoundTraining, counted: Counted, totals: Whole, ones: list[Who
     return chosen
 
 
-def worth(table: Whole, totals: Whole, one: Whole, two: Whole, scale: float) -> int:
+def worth(table: Whole, totals: Whole, one: Whole, two: Whole, noise: Noise) -> int:
     """Return how much a pair's table adds: its distance (L1) from independence, less the noise that it would have.
 
     Args:
@@ -121,10 +121,10 @@ def worth(table: Whole, totals: Whole, one: Whole, two: Whole, scale: float) -> 
         totals: of the target's cells.
         one: counts of the first column.
         two: of the second.
-        scale: of the noise in a released pair.
+        noise: in a released pair.
     """
     alone = np.maximum(one, 0)[:, None, :] * np.maximum(two, 0)[None, :, :] // np.maximum(totals, 1)
-    return int(np.abs(table - alone).sum()) - math.ceil(math.sqrt(2 / math.pi) * scale * table.size)
+    return int(np.abs(table - alone).sum()) - math.ceil(noise.usual * table.size)
 
 
 def _width(bound: BoundTraining) -> int:
@@ -133,13 +133,13 @@ def _width(bound: BoundTraining) -> int:
     return len(others_of(model, bound.blocks))
 
 
-def _noise(bound: BoundTraining, square: int, shares: int) -> tuple[Noise, int, int]:
-    l2, units = row_l2(square, bound.k), bound.units * shares
-    return gaussian(l2, units), l2, units
+def _noise(bound: BoundTraining, tables: int, shares: int) -> tuple[Noise, Sensitivity, Price]:
+    reach, price = of_rows(tables, tables, bound.k), bound.price.times(shares)
+    return noise_for(reach, price), reach, price
 
 
-def _released(tables: list[Whole], noise: Noise, l2: int, units: int) -> list[Whole]:
+def _released(tables: list[Whole], noise: Noise, reach: Sensitivity, price: Price) -> list[Whole]:
     exact = np.concatenate([table.ravel() for table in tables])
-    noisy = np.array(release(exact.tolist(), noise, l2, units), dtype=np.int64)
+    noisy = np.array(release(exact.tolist(), noise, reach, price), dtype=np.int64)
     ends = np.cumsum([table.size for table in tables])[:-1]
     return [part.reshape(table.shape) for part, table in zip(np.split(noisy, ends), tables, strict=True)]

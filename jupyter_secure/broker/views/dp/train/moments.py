@@ -10,36 +10,42 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_secure.broker.views.dp.release import gaussian, release
+from jupyter_secure.broker.views.dp.release import Price, noise_for, release
+from jupyter_secure.broker.views.dp.sensitivity import Sensitivity, of_rows
 from jupyter_secure.protocol.training import Means
 
 from .bind import BoundTraining
 from .encode import Touched, values
-from .fixed import VALUE_BITS, VALUE_ONE, row_l2
+from .fixed import VALUE_BITS, VALUE_ONE
 
 Whole = NDArray[np.int64]
 
 
-def bayes_l2(bound: BoundTraining) -> int:
-    """Return the L2 sensitivity: one row adds 1 to its class and 1 to one cell of each column."""
-    return row_l2(len(bound.blocks) + 1, bound.k)
+def bayes_sensitivity(bound: BoundTraining) -> Sensitivity:
+    """Return the sensitivity: one row adds 1 to its class and 1 to one cell of each column."""
+    touched = len(bound.blocks) + 1
+    return of_rows(touched, touched, bound.k)
 
 
-def means_l2(bound: BoundTraining) -> int:
-    """Return the L2 sensitivity of one Lloyd step: a row adds 1 to the count of one cluster and its values to the sums.
+def means_sensitivity(bound: BoundTraining) -> Sensitivity:
+    """Return the sensitivity of one Lloyd step: a row adds 1 to the count of one cluster and its values to the sums.
 
     Counts are in the same fixed point as values.
     """
-    return row_l2((1 + len(bound.blocks)) << (2 * VALUE_BITS), bound.k)
+    touched = len(bound.blocks) + 1
+    return of_rows(touched << VALUE_BITS, touched << (2 * VALUE_BITS), bound.k)
 
 
-def moments_l2(bound: BoundTraining) -> int:
-    """Return the L2 sensitivity of moments: 1, d values and the upper triangle of their products, all squared.
+def moments_sensitivity(bound: BoundTraining) -> Sensitivity:
+    """Return the sensitivity of moments: 1, d values and the upper triangle of their products.
 
     The products of the triangle, squared and added, are at most the square of the sum of squares: d * d.
     """
     columns = len(bound.blocks)
-    return row_l2((1 + columns + columns * columns) << (4 * VALUE_BITS), bound.k)
+    triangle = columns * (columns + 1) // 2
+    return of_rows(
+        (1 + columns + triangle) << (2 * VALUE_BITS), (1 + columns + columns * columns) << (4 * VALUE_BITS), bound.k
+    )
 
 
 def cell_counts(bound: BoundTraining, rows: list[Touched], target: Whole) -> Whole:
@@ -55,7 +61,7 @@ def cell_counts(bound: BoundTraining, rows: list[Touched], target: Whole) -> Who
 
 def count_cells(bound: BoundTraining, rows: list[Touched], target: Whole) -> NDArray[np.float64]:
     """Return the released counts of `cell_counts`."""
-    return _released(cell_counts(bound, rows, target), bayes_l2(bound), bound.units)
+    return _released(cell_counts(bound, rows, target), bayes_sensitivity(bound), bound.price)
 
 
 def cluster(bound: BoundTraining, rows: list[Touched]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -66,7 +72,7 @@ def cluster(bound: BoundTraining, rows: list[Touched]) -> tuple[NDArray[np.float
     centres = _spread(model.clusters, points.shape[1], model.seed)
     sizes = np.zeros(model.clusters)
     for _ in range(model.steps):
-        noisy = _released(lloyd(points, centres), means_l2(bound), bound.units)
+        noisy = _released(lloyd(points, centres), means_sensitivity(bound), bound.price)
         sizes = noisy[:, 0] / VALUE_ONE
         # A cluster that noise says is empty keeps its centre.
         moved = np.where(noisy[:, :1] >= VALUE_ONE, noisy[:, 1:] / np.maximum(sizes, 1)[:, None], centres)
@@ -91,7 +97,7 @@ def moments(bound: BoundTraining, rows: list[Touched]) -> NDArray[np.float64]:
     """Return released moments about 0, shape (1 + columns, 1 + columns): rows, sums, then products, symmetric."""
     total = products(values(rows))
     corner = np.triu_indices(len(total))
-    noisy = _released(total[corner], moments_l2(bound), bound.units)
+    noisy = _released(total[corner], moments_sensitivity(bound), bound.price)
     whole = np.zeros(total.shape)
     whole[corner] = noisy
     return np.asarray((whole + np.triu(whole, 1).T) / VALUE_ONE**2)
@@ -106,8 +112,8 @@ def products(points: Whole) -> Whole:
     return (with_one.T @ with_one).astype(np.int64)
 
 
-def _released(exact: Whole, l2: int, units: int) -> NDArray[np.float64]:
-    noisy = release(exact.ravel().tolist(), gaussian(l2, units), l2, units)
+def _released(exact: Whole, reach: Sensitivity, price: Price) -> NDArray[np.float64]:
+    noisy = release(exact.ravel().tolist(), noise_for(reach, price), reach, price)
     return np.array(noisy, dtype=np.float64).reshape(exact.shape)
 
 

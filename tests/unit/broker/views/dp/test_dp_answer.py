@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import math
 from fractions import Fraction
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -16,9 +17,10 @@ from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.domain import describe, facts
 from jupyter_secure.broker.views.dp.job import FAILED, Normalised, run
 from jupyter_secure.broker.views.dp.normalise import Normal, bound_contributions, normalise
-from jupyter_secure.broker.views.dp.release import charged, gaussian, release
-from jupyter_secure.broker.views.dp.sensitivity import SumPart
+from jupyter_secure.broker.views.dp.release import Noise, Price, charged, noise_for, release
+from jupyter_secure.broker.views.dp.sensitivity import Sensitivity, SumPart
 from jupyter_secure.broker.views.question import DpQuestion
+from jupyter_secure.protocol.dataset import Measure
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, PolicyError, SecureError
 from jupyter_secure.protocol.queryread import read_question
@@ -293,29 +295,58 @@ def test_every_failure_after_validation_looks_the_same(table):
     assert failed.value.public == FAILED
 
 
-@pytest.mark.parametrize("l2", [1, 7, 10**6, 2**60 + 1])
+@pytest.mark.parametrize("measure", get_args(Measure))
+@pytest.mark.parametrize("most", [1, 7, 10**6, 2**60 + 1])
 @pytest.mark.parametrize("units", [1, 321_047, 24_355_970, 10**12])
-def test_the_map_of_every_mechanism_stays_within_its_budget(l2, units):
-    noise = gaussian(l2, units)
-    assert charged(noise, l2) <= Fraction(units, 10**9)
-    assert charged(noise, l2) > Fraction(units, 10**9) * Fraction(999_999, 1_000_000)
+def test_the_map_of_every_mechanism_stays_within_its_budget(most, units, measure):
+    reach = Sensitivity(most, most)
+    noise = noise_for(reach, Price(units, measure))
+    assert charged(noise, reach) <= Fraction(units, 10**9)
+    assert charged(noise, reach) > Fraction(units, 10**9) * Fraction(999_999, 1_000_000)
 
 
-def test_a_mechanism_is_not_used_beyond_what_was_reserved():
-    noise = gaussian(1, 1000)
+@pytest.mark.parametrize(("measure", "other"), [("zcdp", "pure"), ("pure", "zcdp")])
+def test_a_mechanism_is_not_used_beyond_what_was_reserved(measure, other):
+    noise = noise_for(Sensitivity(1, 1), Price(1000, measure))
     with pytest.raises(ArithmeticError):
-        release([0], noise, 1, 999)
+        release([0], noise, Sensitivity(1, 1), Price(999, measure))
     with pytest.raises(ArithmeticError):
-        release([0], noise, 2, 1000)
+        release([0], noise, Sensitivity(2, 2), Price(1000, measure))
+    with pytest.raises(ArithmeticError):
+        release([0], noise, Sensitivity(1, 1), Price(10**12, other))
 
 
-def test_noise_is_as_wide_as_its_scale_says():
-    # 40,000 draws: the sample variance lies within 4.5 % of the true one but for 6.2 sigma, under 1e-9.
-    noise = gaussian(1, 5_000_000)
-    draws = np.array(release([0] * 40_000, noise, 1, 5_000_000))
-    assert abs(draws.var() / noise.scale**2 - 1) < 0.045
+@pytest.mark.parametrize("price", [Price(5_000_000, "zcdp"), Price(100_000_000, "pure"), Price(10**9, "pure")])
+def test_noise_is_as_wide_as_its_scale_says(price):
+    # 40,000 draws: the sample variance lies within 8 % of the true one but for 6.4 sigma of a Laplace one, under 1e-9.
+    noise = noise_for(Sensitivity(1, 1), price)
+    draws = np.array(release([0] * 40_000, noise, Sensitivity(1, 1), price))
+    expected = noise.scale**2 if price.measure == "zcdp" else 1 / (2 * math.sinh(0.5 / noise.scale) ** 2)
+    assert abs(draws.var() / expected - 1) < 0.08
     # Binomial(40,000, at most 0.05): more than 2,270 outside the margin is beyond 6 sigma.
     assert (np.abs(draws) > noise.margin()).sum() < 2270
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.5])
+@pytest.mark.parametrize("scale", [0.3, 1.0, 2.5, 1e3, 1e9])
+def test_a_margin_of_laplace_noise_is_the_least_that_holds(scale, alpha):
+    def beyond(margin):  # of the discrete law: P(|noise| > m) = 2 p^(m + 1) / (1 + p)
+        return 2 * math.exp(-(margin + 1) / scale) / (1 + math.exp(-1 / scale))
+
+    margin = Noise(scale, "pure").margin(alpha)
+    assert beyond(margin) <= alpha * (1 + 1e-6)
+    assert margin == 0 or beyond(margin - 1 - 1e-6 * scale) > alpha
+
+
+@pytest.mark.parametrize("measure", get_args(Measure))
+@pytest.mark.parametrize("draws", [1, 2, 16])
+def test_a_margin_of_a_sum_holds(measure, draws):
+    noise = Noise(20.0, measure)
+    price = Price(10**12, measure)
+    found = np.array(release([0] * 20_000 * draws, noise, Sensitivity(1, 1), price)).reshape(-1, draws).sum(axis=1)
+    # Binomial(20,000, 0.05): more than 1,200 outside is beyond 6 sigma.
+    assert (np.abs(found) > noise.margin_of_sum(draws)).sum() < 1200
+    assert abs(np.abs(found).mean() / noise.usual / math.sqrt(draws) - 1) < (0.06 if draws == 1 else 0.2)
 
 
 def test_margins_of_a_mean_hold_for_a_known_truth():

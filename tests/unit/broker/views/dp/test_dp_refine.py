@@ -17,9 +17,9 @@ from jupyter_secure.broker.views.dp.choice import noisy_max
 from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.job import Normalised, run
 from jupyter_secure.broker.views.dp.refine import FAR, LOOKS, PARTS, refinement, scored
-from jupyter_secure.broker.views.dp.release import UNITS_PER_RHO, charged
+from jupyter_secure.broker.views.dp.release import charged
 from jupyter_secure.broker.views.dp.rows import Leaves
-from jupyter_secure.broker.views.dp.sensitivity import CountPart, l2
+from jupyter_secure.broker.views.dp.sensitivity import CountPart, sensitivity
 from jupyter_secure.broker.views.dp.tree import plant
 from jupyter_secure.broker.views.question import DpQuestion
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
@@ -72,10 +72,10 @@ def test_the_look_and_all_choices_cost_no_more_than_the_part():
     for units in (48, 999, UNITS):
         whole = bound(units)
         plan = refinement(whole.parts[0], whole)
-        assert plan.look * LOOKS + plan.each * len(QS) <= whole.units == units
-        assert charged(plan.noise(), l2(CountPart(), whole.k)) <= Fraction(plan.look, UNITS_PER_RHO)
+        assert plan.look.units * LOOKS + plan.each.units * len(QS) <= whole.price.units == units
+        assert charged(plan.noise(), sensitivity(CountPart(), whole.k)) <= plan.look.whole
         for k in (1, 2 * PARTS):
-            assert Fraction(noisy_max(k, plan.each).map(k)) <= Fraction(plan.each, UNITS_PER_RHO)
+            assert Fraction(noisy_max(k, plan.each).map(k)) <= plan.each.whole
 
 
 def test_groups_narrow_columns_and_the_least_budgets_are_read_off_the_tree():

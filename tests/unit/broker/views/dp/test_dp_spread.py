@@ -101,7 +101,7 @@ def test_persons_are_not_rows(table):
 def test_a_part_that_several_need_is_released_once():
     def units(*aggs):
         text = json.dumps({"v": 1, "dataset": "d", "aggs": list(aggs)})
-        return bind(read_question(text), facts(DOMAIN), 1200).units
+        return bind(read_question(text), facts(DOMAIN), 1200).price.units
 
     assert units({"op": "quantile", "col": "age", "q": 0.5}) == 1200
     assert units(*({"op": "quantile", "col": "age", "q": q} for q in (0.1, 0.5, 0.9))) == 1200

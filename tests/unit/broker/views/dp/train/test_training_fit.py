@@ -192,7 +192,7 @@ def test_a_budget_that_cannot_be_split_is_refused():
     )
     with pytest.raises(BudgetError):
         bind_training(read_training(text), facts(DOMAIN), 100)
-    assert bind_training(read_training(text), facts(DOMAIN), 101 * 7).units == 7
+    assert bind_training(read_training(text), facts(DOMAIN), 101 * 7).price.units == 7
 
 
 def test_the_tables_are_the_functions_they_stand_for():

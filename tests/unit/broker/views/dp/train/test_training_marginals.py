@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_secure.broker.views.dp.domain import facts
-from jupyter_secure.broker.views.dp.release import UNITS_PER_RHO, charged
+from jupyter_secure.broker.views.dp.release import UNITS, Noise, Price, charged
 from jupyter_secure.broker.views.dp.train import marginals
 from jupyter_secure.broker.views.dp.train.bind import bind_training
 from jupyter_secure.broker.views.dp.train.tables import CHOICE, MOST_COLUMNS, joining, rooted
@@ -88,16 +88,16 @@ def test_all_releases_together_cost_at_most_what_was_offered(names, units):
     total = charged(ones, first)
     if len(names) > 1:
         rounds = len(names) - 1
-        choice = marginals.noisy_max(bound.k, bound.units * CHOICE // rounds)
+        choice = marginals.noisy_max(bound.k, bound.price.times(CHOICE).part(rounds))
         total += charged(pairs, last) + rounds * Fraction(choice.map(bound.k))
-    assert total <= Fraction(units, UNITS_PER_RHO)
-    assert total >= Fraction(units, UNITS_PER_RHO) * Fraction(97, 100)  # and next to nothing is wasted
+    assert total <= Fraction(units, UNITS)
+    assert total >= Fraction(units, UNITS) * Fraction(97, 100)  # and next to nothing is wasted
 
 
 def test_the_choice_tells_neighbours_apart_no_better_than_it_says():
     """Scores that one person turns around, 20,000 draws for each: the shares stay within e^epsilon, and come near."""
     rho = 0.125
-    best = marginals.noisy_max(1, int(rho * UNITS_PER_RHO))
+    best = marginals.noisy_max(1, Price(int(rho * UNITS), "zcdp"))
     draws = 20_000
     shares = [sum(best(scores) == 0 for _ in range(draws)) / draws for scores in ([0, 1], [1, 0])]
     epsilon = math.log(shares[1] / shares[0])
@@ -152,10 +152,10 @@ def test_too_many_columns_and_too_small_a_budget_are_refused():
 def test_a_pair_that_adds_nothing_is_worth_less_than_nothing():
     table = np.einsum("i,j->ij", [30, 60], [1, 2])[:, :, None]
     totals, one, two = table.sum((0, 1)), table.sum(1), table.sum(0)
-    assert marginals.worth(table, totals, one, two, 0.0) == 0
-    assert marginals.worth(table, totals, one, two, 10.0) == -math.ceil(math.sqrt(2 / math.pi) * 40)
+    assert marginals.worth(table, totals, one, two, Noise(0.0, "zcdp")) == 0
+    assert marginals.worth(table, totals, one, two, Noise(10.0, "zcdp")) == -math.ceil(math.sqrt(2 / math.pi) * 40)
     joined = np.array([[90, 0], [0, 180]])[:, :, None]
-    assert marginals.worth(joined, *(joined.sum(axis) for axis in ((0, 1), 1, 0)), 0.0) > 200
+    assert marginals.worth(joined, *(joined.sum(axis) for axis in ((0, 1), 1, 0)), Noise(0.0, "zcdp")) > 200
 
 
 def test_columns_that_hold_nothing_are_counted_too(monkeypatch):
