@@ -89,5 +89,5 @@ def _released(
         exact, noise = aggregate(part, columns, used, codes, bound.groups), _noise(part, bound)
         noisy = release(exact.tolist(), noise, sensitivity(part, bound.k), bound.price)
         return Released(np.array(noisy, dtype=np.int64), noise)
-    column = columns[plan.part.col]
-    return Released(NOTHING, plan.noise(), refined(plan, column.codes[used & ~column.null]))
+    column = columns[plan.looks.part.col]
+    return Released(NOTHING, plan.looks.noise(), refined(plan, column.codes[used & ~column.null]))

@@ -6,15 +6,17 @@ the price, as in `release`.
 
 from __future__ import annotations
 
+import functools
 import math
 from fractions import Fraction
 from typing import Any
 
 from jupyter_secure.protocol.dataset import Measure
 
-from .release import Price, opendp, widened
+from .release import KNOWN, Price, opendp, widened
 
 
+@functools.lru_cache(maxsize=KNOWN)
 def noisy_max(k: int, price: Price) -> Any:
     """Return a mechanism that picks the largest of integers that a person moves by at most k each.
 

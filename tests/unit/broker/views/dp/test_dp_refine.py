@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from jupyter_secure.broker.ledger.accountant import units_of
 from jupyter_secure.broker.views.dp import answer as answering
@@ -68,12 +70,13 @@ def wrong_ranks(values, income):
     return np.maximum(np.maximum(below - np.array(QS) * len(income), np.array(QS) * len(income) - upto), 0)
 
 
-def test_the_look_and_all_choices_cost_no_more_than_the_part():
+@pytest.mark.parametrize("measure", [UNSET, "pure"])
+def test_the_look_and_all_choices_cost_no_more_than_the_part(measure):
     for units in (48, 999, UNITS):
-        whole = bound(units)
+        whole = bind(asked(), facts(replace(DOMAIN, measure=measure)), units)
         plan = refinement(whole.parts[0], whole)
-        assert plan.look.units * LOOKS + plan.each.units * len(QS) <= whole.price.units == units
-        assert charged(plan.noise(), sensitivity(CountPart(), whole.k)) <= plan.look.whole
+        assert plan.looks.price.units * LOOKS + plan.each.units * len(QS) <= whole.price.units == units
+        assert charged(plan.looks.noise(), sensitivity(CountPart(), whole.k)) <= plan.looks.price.whole
         for k in (1, 2 * PARTS):
             assert Fraction(noisy_max(k, plan.each).map(k)) <= plan.each.whole
 
@@ -91,7 +94,7 @@ def test_groups_narrow_columns_and_the_least_budgets_are_read_off_the_tree():
 
 def test_the_same_share_asked_twice_is_chosen_once():
     whole = bound(qs=(0.5, 0.5, 0.25))
-    assert refinement(whole.parts[0], whole).shares == (0.5, 0.25)
+    assert refinement(whole.parts[0], whole).looks.shares == (0.5, 0.25)
 
 
 values = st.lists(st.integers(-10, 5_010), max_size=60)
