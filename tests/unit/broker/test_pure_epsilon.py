@@ -151,14 +151,33 @@ def test_every_kind_of_question_is_answered(client):
     assert abs(synthetic.make(frame, wish).table.num_rows - PEOPLE) < 600
 
 
-def test_the_command_line_says_so(world, monkeypatch, capsys):
-    monkeypatch.setattr(command, "SUBCOMMANDS", ("budget", "datasets"))
+@pytest.fixture
+def run(world, monkeypatch, capsys):
+    monkeypatch.setattr(command, "SUBCOMMANDS", ("budget", "datasets", "seal"))
 
     def run(*words):
         monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSPHRASE}\n"))
-        assert command.main([*words, "--vault", str(world.path), "--password-stdin", "--json"]) == 0
-        return json.loads(capsys.readouterr().out)
+        status = command.main([*map(str, words), "--vault", str(world.path), "--password-stdin", "--json"])
+        return status, json.loads(capsys.readouterr().out)
 
-    [row] = run("budget", "list")
-    assert (row["spent"], row["delta"]) == ("0", "0")
-    assert run("datasets")[0]["measure"] == "pure"
+    return run
+
+
+def test_the_command_line_says_so(run):
+    status, [row] = run("budget", "list")
+    assert (status, row["spent"], row["delta"]) == (0, "0", "0")
+    assert run("datasets")[1][0]["measure"] == "pure"
+
+
+def test_a_measure_is_chosen_with_the_first_version_only(world, run, tmp_path):
+    file = tmp_path / "more.csv"
+    file.write_text("person,cost,town,code\n9001,5,a,x\n")
+    assert run("seal", file, "--name", "others", "--tag", "person=direct", "--measure", "pure")[1]["measure"] == "pure"
+    assert run("seal", file, "--name", "plain", "--tag", "person=direct")[1]["measure"] == "zcdp"
+    for words, code in ((("--measure", "zcdp"), "conflict"), (("--append", "--measure", "pure"), "invalid")):
+        status, told = run("seal", file, "--name", "visits", *words)
+        assert (status, told["error"]["code"]) == (1, code)
+        assert "leave --measure away" in told["error"]["public"]
+    status, told = run("seal", file, "--name", "visits", "--append")
+    assert (status, told["version"], told["measure"]) == (0, 2, "pure")
+    assert world.vault.catalog.versions("visits") == (1, 2)
