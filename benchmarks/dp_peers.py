@@ -35,7 +35,7 @@ PEERS: dict[str, tuple[str, dict[str, int]]] = {
     "smartnoise": ("peers", dict.fromkeys(QUESTIONS, REPETITIONS)),
     "opendp": (
         "peers-opendp",
-        dict.fromkeys(QUESTIONS, REPETITIONS) | {"histogram": 30, "grouped": 30, "quantiles": 20},
+        dict.fromkeys(QUESTIONS, REPETITIONS) | {"histogram": 30, "grouped": 30, "quantiles": 40},
     ),
     "pipelinedp": ("peers", dict.fromkeys(QUESTIONS, 3)),
 }
