@@ -87,8 +87,8 @@ class Questions:
             raise InvalidRequestError("This kernel has not introduced itself. Restart it and run the cell again.")
         pace = Pace(caller.came)
         question = read_asked(wish.question)
-        columns = tuple(sorted(columns_of(question))) or None
-        load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns, purpose=wish.purpose)
+        columns = tuple(sorted(columns_of(question)))
+        load = Load(dataset=question.dataset, rung=Rung.DP, columns=columns or None, purpose=wish.purpose)
         extra = {"preview": "yes"} if wish.preview else {}
         ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED, extra)
         try:
@@ -107,8 +107,8 @@ class Questions:
         except BaseException as error:
             await to_the_end(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
             raise
-        # (7) The outcome.
-        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=answer.cost)
+        # (7) The outcome. A question that names no column was permitted for all, and looked at none.
+        done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=answer.cost, columns=columns)
         await self._vault.audit.record(done, caller.personal(wish.purpose))
 
     async def handle(self, caller: Caller, ruling: Ruling) -> Handle:

@@ -190,7 +190,7 @@ class BudgetTable(Shown):
         return [
             [
                 gauge.dataset,
-                WHOSE[gauge.scope] + (f", renewed {gauge.renewed} times" if gauge.renewed else ""),
+                WHOSE[gauge.scope] + _renewed(gauge.renewed),
                 gauge.cap,
                 gauge.spent or "not told",
                 gauge.remaining or "not told",
@@ -200,17 +200,24 @@ class BudgetTable(Shown):
         ]
 
     def sentences(self) -> list[str]:
-        """Say so where there is nothing."""
+        """Say what is running out and what spent it, and so where there is nothing; officers are told who spent it."""
+        history, nothing = self.reply.history[:LAST], []
         if not self.reply.gauges:
-            return ["There is no dataset here that you may ask private questions about."]
+            nothing = ["There is no dataset here that you may ask private questions about."]
         low = [running_out(gauge) for gauge in self.reply.gauges if left_of(gauge) <= LOW[0]]
-        return [*low, *map(_spent, self.reply.history[:LAST])]
+        several = bool(nothing) or len({it.user for it in history}) > 1
+        return [*nothing, *low, *(_spent(it, named=several) for it in history)]
 
 
-def _spent(it: Spent) -> str:
+def _renewed(times: int) -> str:
+    return ", renewed once" if times == 1 else f", renewed {times} times" if times else ""
+
+
+def _spent(it: Spent, *, named: bool) -> str:
     columns = f" about {', '.join(it.columns)}" if it.columns else ""
     where = f" in {it.notebook}" if it.notebook else ""
-    return f"{_moment(it.time // 1000)}: epsilon {it.cost} on {it.dataset}{columns}{where}."
+    who = f" by {it.user or 'somebody (erased)'}" if named else ""
+    return f"{_moment(it.time // 1000)}: epsilon {it.cost} on {it.dataset}{columns}{where}{who}."
 
 
 class AccessNote(Shown):

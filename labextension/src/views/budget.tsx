@@ -8,11 +8,14 @@ import type { Part } from '../state.js';
 import type { Budget as Budgets, Gauge, Spent } from '../types.js';
 import { Answer } from './section.js';
 
+/** From here on the last quarter is being spent, which is said in words and in colour. */
+const NEARLY = 0.75;
+
 function Meter({ gauge }: { gauge: Gauge }): JSX.Element {
   const share = spentShare(gauge);
   const cap = Number(gauge.cap);
   const label = `${gauge.dataset}, ${scopeText(gauge.scope)}`;
-  const level = share === null ? 'unknown' : share >= 1 ? 'full' : share >= 0.8 ? 'high' : 'low';
+  const level = share === null ? 'unknown' : share >= 1 ? 'full' : share >= NEARLY ? 'high' : 'low';
   return (
     <li>
       <div className="jp-Secure-meterText">
@@ -36,6 +39,7 @@ function Meter({ gauge }: { gauge: Gauge }): JSX.Element {
           <div style={{ width: `${share * 100}%` }} />
         </div>
       )}
+      {level === 'high' && <div className="jp-Secure-quiet">A quarter or less is left.</div>}
       {level === 'full' && <div className="jp-Secure-quiet">Used up: new questions are refused.</div>}
     </li>
   );
@@ -77,7 +81,7 @@ export function Budget({ part }: { part: Part<Budgets> }): JSX.Element {
     <Answer
       part={part}
       icon={infoIcon}
-      isEmpty={budget => budget.gauges.length === 0}
+      isEmpty={budget => budget.gauges.length + budget.history.length === 0}
       empty="No dataset here answers with differential privacy, so there is no budget to spend."
     >
       {({ gauges, history }) => (

@@ -132,6 +132,7 @@ async def test_what_spent_a_budget_is_told_to_whoever_spent_it_and_to_officers(w
         await ask(ann, 10, "0.5")  # repeated: free
         await ask(ann, 20, "0.25", preview=True)
         await ask(bob, 20, "0.25")
+        await bob.fetch(Query(question='{"v":1,"dataset":"visits","aggs":[{"op":"count"}]}', epsilon="0.125"))
         [own] = (await ann.ask(Budget())).history
         told = (await (await front.kernel("dpo")).ask(Budget())).history
     assert (own.dataset, own.columns, own.cost, own.user, own.notebook) == (
@@ -141,7 +142,8 @@ async def test_what_spent_a_budget_is_told_to_whoever_spent_it_and_to_officers(w
         "ann",
         "a.ipynb",
     )
-    assert [(spent.user, spent.cost) for spent in told] == [("bob", "0.25"), ("ann", "0.5")]
+    assert [(spent.user, spent.cost) for spent in told] == [("bob", "0.125"), ("bob", "0.25"), ("ann", "0.5")]
+    assert told[0].columns == ()  # it counted rows and looked at no column
 
 
 async def test_a_renewal_by_the_owner_is_in_the_log_and_forgets_nothing(world):

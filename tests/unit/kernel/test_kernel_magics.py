@@ -3,6 +3,7 @@
 import base64
 import sys
 
+import msgspec
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -36,6 +37,7 @@ from jupyter_secure.protocol.messages import (
     Load,
     Offer,
     Query,
+    Spent,
     Status,
     StatusReply,
     Why,
@@ -307,6 +309,20 @@ def test_a_budget_does_not_tell_what_colleagues_spent(shell, relay):
     assert "not told" in text
     relay.handlers[Budget] = lambda _: BudgetReply(gauges=())
     assert "no dataset here" in repr(run(shell, "%secure_budget"))
+
+
+def test_an_officer_is_told_who_spent_a_budget_that_he_has_no_part_in(shell, relay):
+    spent = Spent(dataset="patients", columns=("cost",), cost="0.5", user="ann", notebook="a.ipynb", seq=3, time=1)
+    erased = msgspec.structs.replace(spent, user=None, notebook=None)
+    relay.handlers[Budget] = lambda _: BudgetReply(gauges=(), history=(spent, erased))
+    text = repr(run(shell, "%secure_budget"))
+    assert "epsilon 0.5 on patients about cost in a.ipynb by ann." in text
+    assert "on patients about cost by somebody (erased)." in text
+    gauge = Gauge(dataset="patients", scope="person", cap="10", spent="1", remaining="9", delta="1e-6", renewed=1)
+    relay.handlers[Budget] = lambda _: BudgetReply(gauges=(gauge,), history=(spent,))
+    text = repr(run(shell, "%secure_budget"))
+    assert "yours, renewed once" in text
+    assert "by ann" not in text
 
 
 def test_names_are_escaped_in_html_and_control_characters_do_not_reach_a_terminal(shell, relay, grant):
