@@ -94,7 +94,7 @@ class Questions:
         try:
             priced = await asyncio.to_thread(self._price, caller, ruling, question, wish.epsilon)
             if wish.preview:
-                await deliver(await self._preview(caller, ruling, priced), None)
+                await deliver(await self._preview(caller, ruling, priced, wish.rows), None)
                 return  # the log has it already, as a price that was asked; nothing more happened
             with contextlib.ExitStack() as held:
                 try:
@@ -234,12 +234,12 @@ class Questions:
         held.callback(os.close, fd)
         return replace(answer, rows=result.rows, seal=seal, info=info), fd
 
-    async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced) -> Answer:
+    async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced, rows: int | None) -> Answer:
         bound = bind_asked(priced.question, facts(priced.domain), priced.units)
         await self._set_caps(caller, ruling.view, priced.budget)
         cost = epsilon_of(priced.units, priced.budget.delta)
         gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
-        return _message(ruling, forecast_asked(bound), cost, gauges, repeated=False)
+        return _message(ruling, forecast_asked(bound, rows), cost, gauges, repeated=False)
 
     def _price(self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None) -> Priced:
         # The domain names every column the person may ask about, not just these, so that the worker's normalised

@@ -20,7 +20,7 @@ from .dp_column import DpGroups, DpSeries, aggregates, histogram
 from .dp_date import PARTS
 from .dp_predicate import DpPredicate, literal
 from .dp_refusals import INSTEAD, NoArithmetic, UnsupportedError, refuse
-from .dp_source import Client, DpAsking, DpSource, absolute
+from .dp_source import Client, DpAsking, DpSource, absolute, size_of
 
 
 class DpFrame(NoArithmetic):
@@ -39,18 +39,22 @@ class DpFrame(NoArithmetic):
         """The columns that questions may name."""
         return self._asking.names
 
-    def preview(self) -> DpFrame:
-        """Return the same frame, whose questions say price and margins and spend nothing."""
-        return self._with(self._asking.where, preview=True)
+    def preview(self, *, rows: int | None = None) -> DpFrame:
+        """Return the same frame, whose questions say price and margins and spend nothing.
 
-    def within(self, margin: float | str, *, of: float | None = None) -> DpFrame:
+        Margins of means and the like are told for groups of 1,000 rows, or of so many.
+        """
+        return self._with(self._asking.where, preview=True, rows=size_of(rows))
+
+    def within(self, margin: float | str, *, of: float | None = None, rows: int | None = None) -> DpFrame:
         """Return the same frame, whose questions spend about the least epsilon for which no margin is wider.
 
         `p.within(50).preview().count()` says what that would cost. `p.within("2%", of=20_000)` is the same as
-        `p.within(400)`: how large the answer will be about is yours to say, since the rows must not.
+        `p.within(400)`: how large the answer will be about is yours to say, since the rows must not. So is
+        how many rows a group has about, since a mean of more rows costs less: `p.within(50, rows=20_000).cost.mean()`.
         """
-        margin = absolute(margin, of)
-        return self._with(self._asking.where, preview=self._asking.preview, margin=margin)
+        how = {"margin": absolute(margin, of), "rows": size_of(rows)}
+        return self._with(self._asking.where, preview=self._asking.preview, **how)
 
     def ask(self, question: Mapping[str, Any] | str, *, epsilon: Any = None, dry_run: bool = False) -> Any:
         """Ask a question of the closed algebra as it is (docs/spec/query-v1.md), without this frame's conditions."""
@@ -180,13 +184,11 @@ class DpFrame(NoArithmetic):
     def _repr_html_(self) -> str:
         return self._asking.source.html()
 
-    def _with(self, where: dict[str, Any] | None, *, preview: bool, margin: float | None = None) -> DpFrame:
-        source = self._asking.source
-        return DpFrame(
-            source.handle,
-            self._client,
-            asking=DpAsking(source, where, preview=preview, margin=margin or self._asking.margin),
-        )
+    def _with(self, where: dict[str, Any] | None, *, preview: bool, **how: Any) -> DpFrame:
+        before = self._asking
+        kept = {name: how.get(name) or getattr(before, name) for name in ("margin", "rows")}
+        asking = DpAsking(before.source, where, preview=preview, **kept)
+        return DpFrame(before.source.handle, self._client, asking=asking)
 
     def _put(self, aggs: list[dict[str, Any]], keys: list[dict[str, Any]], epsilon: Any, dry_run: bool) -> Any:
         return self._asking.put(aggs, keys, epsilon, dry_run=dry_run)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Query
+from jupyter_secure.protocol.messages.asked import MOST_ROWS
 from jupyter_secure.protocol.query import NEEDED
 
 from .dp_date import EPOCH
@@ -75,10 +76,19 @@ class DpSource:
         self._client = client
         self._warned: set[float] = set()
 
-    def ask(self, question: dict[str, Any] | str, epsilon: Any, *, preview: bool) -> Any:
-        """Return the answer, or for a preview its price, the margins to expect and how small a group drowns in them."""
+    def ask(self, question: dict[str, Any] | str, epsilon: Any, *, preview: bool, rows: int | None = None) -> Any:
+        """Return the answer, or for a preview its price, the margins to expect and how small a group drowns in them.
+
+        Args:
+            question: in the algebra.
+            epsilon: what it may cost.
+            preview: spend nothing.
+            rows: of a preview, how large groups are about; margins of means depend on it.
+        """
         text = question if isinstance(question, str) else json.dumps(question, allow_nan=False)
-        message = Query(question=text, epsilon=decimal_text(epsilon), purpose=self.handle.purpose, preview=preview)
+        size = rows if preview else None
+        purpose = self.handle.purpose
+        message = Query(question=text, epsilon=decimal_text(epsilon), purpose=purpose, preview=preview, rows=size)
         reply, fd = asked(self._client, message)
         if not isinstance(reply, Answer):
             raise InvalidRequestError("The broker did not answer the question. Run the cell again.")
@@ -89,7 +99,7 @@ class DpSource:
         frame.attrs["margins"] = reply.errors
         return frame
 
-    def price_of(self, question: dict[str, Any] | str, margin: float) -> str:
+    def price_of(self, question: dict[str, Any] | str, margin: float, rows: int | None = None) -> str:
         """Return about the least epsilon for which every margin is at most `margin`; found by previews, for free.
 
         Margins shrink about as epsilon grows, so a few guesses come near from above.
@@ -99,7 +109,7 @@ class DpSource:
         """
         epsilon, best = float(self.handle.default_epsilon), None
         for _ in range(GUESSES):
-            price = self.ask(question, _offer(epsilon), preview=True)
+            price = self.ask(question, _offer(epsilon), preview=True, rows=rows)
             widest = float(price["margin"][~price["asked"].str.endswith(NEEDED)].max())
             if widest <= margin:
                 best = epsilon if best is None else min(best, epsilon)
@@ -152,6 +162,7 @@ class DpAsking:
         *,
         preview: bool = False,
         margin: float | None = None,
+        rows: int | None = None,
     ) -> None:
         self.source = source
         self.dataset = source.handle.dataset
@@ -159,6 +170,7 @@ class DpAsking:
         self.where = where
         self.preview = preview
         self.margin = margin
+        self.rows = rows
 
     def put(self, aggs: list[dict[str, Any]], keys: list[dict[str, Any]], epsilon: Any, *, dry_run: bool) -> Any:
         """Ask for aggregates by keys."""
@@ -168,8 +180,8 @@ class DpAsking:
         if keys:
             question["group_by"] = keys
         if self.margin is not None and epsilon is None:
-            epsilon = self.source.price_of(question, self.margin)
-        return self.source.ask(question, epsilon, preview=dry_run or self.preview)
+            epsilon = self.source.price_of(question, self.margin, self.rows)
+        return self.source.ask(question, epsilon, preview=dry_run or self.preview, rows=self.rows)
 
     def kind(self, name: str) -> str:
         """Return what kind of column a name is."""
@@ -211,6 +223,19 @@ def absolute(margin: float | str, of: float | None) -> float:
     if not 0 < found < math.inf:
         raise InvalidRequestError('`margin` is a number above 0 in the unit of what is asked, or `"2%", of=20_000`.')
     return found
+
+
+def size_of(rows: Any) -> int | None:
+    """Return about how many rows a group has, as the person says.
+
+    Raises:
+        InvalidRequestError: it is no whole number above 0.
+    """
+    if rows is None:
+        return None
+    if isinstance(rows, bool) or not isinstance(rows, int | float) or not 1 <= rows <= MOST_ROWS:
+        raise InvalidRequestError(f"`rows` is about how many rows a group has, from 1 to {MOST_ROWS:,}.")
+    return int(rows)
 
 
 def decimal_text(epsilon: Any) -> str | None:

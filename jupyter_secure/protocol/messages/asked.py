@@ -16,6 +16,8 @@ from jupyter_secure.protocol.view import Rung
 
 from .message import ChallengeId, Confidential, Message
 
+MOST_ROWS = 10**9  # that a group may be said to have
+
 
 class Hello(Message):
     """Bind the kernel's ephemeral X25519 public key (base64) to its grant. Answered by `Welcome`."""
@@ -73,12 +75,14 @@ class Query(Message):
         question: the JSON text of the question.
         epsilon: what to spend on it, a decimal string; None takes the policy's default.
         preview: say the cost and the expected error, spend nothing.
+        rows: of a preview, how large the groups are about for which margins of means and the like are told.
     """
 
     question: Annotated[str, msgspec.Meta(max_length=32768)]
     epsilon: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,4}(\.[0-9]{1,9})?\Z")] | None = None
     purpose: PurposeName | None = None
     preview: bool = False
+    rows: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] | None = None
 
 
 class StepUp(Confidential):

@@ -211,9 +211,13 @@ def test_a_question_is_priced_by_the_margin_that_is_wanted(tmp_path):
             frame.within(1e-12).cost.mean()
         with pytest.raises(InvalidRequestError, match="above 0"):
             frame.within(-1).count()
+        few = frame.within(5).preview().cost.mean()
+        many = frame.within(5, rows=100_000).preview().cost.mean()
     finally:
         client.close()
     assert 20 * 0.9 < plan["margin"].max() <= 20
+    assert many["asked"].tolist() == ["mean_cost per 100,000 rows"]
+    assert float(many["epsilon"][0]) < float(few["epsilon"][0]) / 50
     assert float(answer.attrs["epsilon"]) == pytest.approx(float(plan["epsilon"][0]), rel=0.01)
     assert abs(answer["count"][0] - 500) < 80
 

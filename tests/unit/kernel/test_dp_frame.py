@@ -206,6 +206,8 @@ def test_dates_compare_with_days(p, recorder):
         (lambda p: p.within("two", of=3), "above 0"),
         (lambda p: p.within("nan%", of=3), "above 0"),
         (lambda p: p.within(None), "above 0"),
+        (lambda p: p.within(3, rows=0), "from 1 to"),
+        (lambda p: p.preview(rows="many"), "from 1 to"),
     ],
 )
 def test_what_is_impossible_says_what_works(p, recorder, forbidden, instead):
@@ -251,6 +253,14 @@ def test_the_most_frequent_keys_are_cut_from_what_was_released(recorder, monkeyp
     assert p.sex.value_counts(2, dry_run=True).asked.tolist() == ["count"]
     p.drug.value_counts()
     assert sent(recorder)["group_by"] == [{"col": "drug"}]
+
+
+def test_a_size_of_groups_is_said_with_every_preview_and_never_with_a_question(p, recorder):
+    sized = p.preview(rows=20_000)[p.age > 3].groupby("sex")
+    sized.age.mean()
+    assert (recorder.sent[-1].preview, recorder.sent[-1].rows) == (True, 20_000)
+    p.within(30, rows=7).age.mean()
+    assert [sent.rows for sent in recorder.sent[1:]] == [7] * (len(recorder.sent) - 2) + [None]
 
 
 def test_a_price_by_margin_does_not_take_a_threshold_for_one(recorder, monkeypatch):

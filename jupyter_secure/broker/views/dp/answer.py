@@ -59,8 +59,8 @@ def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_])
     return Answered(pa.table(table), errors)
 
 
-def forecast(bound: Bound) -> dict[str, float]:
-    """Return the margins to expect, without data and without cost; of ratios for groups of `FORECAST_ROWS` rows."""
+def forecast(bound: Bound, rows: int = FORECAST_ROWS) -> dict[str, float]:
+    """Return the margins to expect, without data and without cost; of ratios for groups of so many rows."""
     if bound.opened is not None:
         return forecast_open(bound.opened)
     errors: dict[str, float] = {}
@@ -68,8 +68,8 @@ def forecast(bound: Bound) -> dict[str, float]:
         if (plan := refinement(each.parts[0], bound)) is not None:
             errors[f"{each.name} in ranks"] = plan.off(each.q)
             continue
-        what, margin = expected(each, [_noise(part, bound) for part in each.parts])
-        errors[f"{each.name}{what.format(f'{FORECAST_ROWS:,}')}"] = margin
+        what, margin = expected(each, [_noise(part, bound) for part in each.parts], rows)
+        errors[f"{each.name}{what.format(f'{rows:,}')}"] = margin
     return errors
 
 

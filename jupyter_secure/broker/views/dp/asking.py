@@ -17,6 +17,7 @@ from .normalise import Normal
 from .sensitivity import PersonsPart
 from .train.bind import BoundTraining, bind_training, trained_columns
 from .train.fit import fit, forecast_training
+from .value import FORECAST_ROWS
 
 BoundAsked = Bound | BoundTraining
 
@@ -46,6 +47,6 @@ def counts_persons(bound: BoundAsked) -> bool:
     return isinstance(bound, Bound) and PersonsPart() in bound.parts
 
 
-def forecast_asked(bound: BoundAsked) -> dict[str, float]:
-    """Return the margins to expect, without data and without cost."""
-    return forecast_training(bound) if isinstance(bound, BoundTraining) else forecast(bound)
+def forecast_asked(bound: BoundAsked, rows: int | None) -> dict[str, float]:
+    """Return the margins to expect, without data and without cost; of ratios for groups of so many rows."""
+    return forecast_training(bound) if isinstance(bound, BoundTraining) else forecast(bound, rows or FORECAST_ROWS)

@@ -21,7 +21,8 @@ from .release import ALPHA, Noise
 from .sensitivity import CountPart, ProductPart, SquarePart, SumPart, TreePart
 from .tree import quantile, rank_margin
 
-# A ratio's margin depends on a private number of rows, so a forecast states it for groups of this public size.
+# A ratio's margin depends on a private number of rows, so a forecast states it for groups of this public size, or of
+# one that the person says.
 FORECAST_ROWS = 1000
 RATIOS = (Mean, Variance, Std, Covariance, Correlation)
 Floats = NDArray[np.float64]
@@ -51,25 +52,26 @@ def valued(each: BoundAggregate, parts: Sequence[Released], groups: int) -> Valu
     return _scaled(parts[0].noisy, each.column), _scaled(margin, each.column)
 
 
-def expected(each: BoundAggregate, noises: Sequence[Noise]) -> tuple[str, float]:
+def expected(each: BoundAggregate, noises: Sequence[Noise], rows: int) -> tuple[str, float]:
     """Return what to say beside an aggregate's name (`{}` is the number of rows), and the margin to expect."""
     if each.kind is Quantile:
         part = each.parts[0]
         assert isinstance(part, TreePart)
         return " in ranks", rank_margin(part, noises[0])
     if each.kind in RATIOS:
-        _, margin = _ratio(each, [Released(held, noise) for held, noise in zip(_typical(each), noises, strict=True)])
+        typical = zip(_typical(each, rows), noises, strict=True)
+        _, margin = _ratio(each, [Released(held, noise) for held, noise in typical])
         return " per {} rows", float(margin[0])
     return "", float(_scaled(np.array([noises[0].margin()]), each.column)[0])
 
 
-def _typical(each: BoundAggregate) -> list[NDArray[np.int64]]:
-    """Return the parts of a group of `FORECAST_ROWS` rows, spread evenly over the bounds and without relation."""
+def _typical(each: BoundAggregate, held: int) -> list[NDArray[np.int64]]:
+    """Return the parts of a group of so many rows, spread evenly over the bounds and without relation."""
     found = []
     for part in each.parts:
-        rows = FORECAST_ROWS if isinstance(part, CountPart) else 0
+        rows = held if isinstance(part, CountPart) else 0
         if isinstance(part, SquarePart):
-            rows = FORECAST_ROWS * (part.hi - part.lo) ** 2 // 12 >> (2 * part.shift)
+            rows = held * (part.hi - part.lo) ** 2 // 12 >> (2 * part.shift)
         found.append(np.array([rows]))
     return found
 
