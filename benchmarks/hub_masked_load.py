@@ -203,7 +203,6 @@ def _always(grant: Grant) -> Callable[[], Awaitable[Grant]]:
 def act_as_kernel(asked: int, laptop: int, hub: int) -> None:
     """Run in the far process: only what a kernel imports."""
     from jupyter_secure.kernel.client import Client
-    from jupyter_secure.kernel.frames import to_frame
     from jupyter_secure.protocol.messages import Load, Status
 
     clients = {"laptop": Client(socket.socket(fileno=laptop)), "hub": Client(socket.socket(fileno=hub))}
@@ -214,7 +213,7 @@ def act_as_kernel(asked: int, laptop: int, hub: int) -> None:
         began = time.perf_counter()
         if do == "load":
             reply, fd = client.request(Load(dataset="people"))
-            frame = to_frame(client.open(reply, fd))
+            frame = client.open(reply, fd, frame="pandas")
             seconds = time.perf_counter() - began
             assert len(frame) == 1_000_000
             del frame

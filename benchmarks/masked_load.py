@@ -152,7 +152,7 @@ async def _serve_kept(pool: WorkerPool, plan: ViewPlan, kernel: Kernel, folder: 
 
 
 async def _hand(stream: ViewStream | KeptStream, plan: ViewPlan, kernel: Kernel) -> float:
-    kernel.start({"seal": stream.seal}, stream.fd)
+    kernel.start({"seal": stream.seal, "rows": plan.total}, stream.fd)
     stream.handed_over()
     seconds, rows = await asyncio.to_thread(kernel.answer)
     assert rows == (await stream.finished()).rows == plan.total
@@ -170,12 +170,12 @@ class Kernel:
         theirs.close()
         self.public_key = bytes.fromhex(self.answer())
 
-    def ask(self, question: dict[str, str]) -> float:
+    def ask(self, question: dict[str, object]) -> float:
         """Send and return the seconds answered."""
         self.start(question)
         return self.answer()[0]
 
-    def start(self, question: dict[str, str], *fds: int) -> None:
+    def start(self, question: dict[str, object], *fds: int) -> None:
         """Send."""
         socket.send_fds(self._sock, [json.dumps(question).encode()], fds)
 

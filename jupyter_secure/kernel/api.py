@@ -246,11 +246,8 @@ def _load(message: Load, frame: str, show: ShowProgress) -> tuple[Any, LoadNote 
         return DpFrame(reply, client), None
     if not isinstance(reply, Delivery) or fd is None:
         raise IntegrityError(detail="a load was answered without a view")
-    table = client.open(reply, fd, show)
-    from .frames import to_frame
-
-    note = LoadNote(reply, table.num_rows, message.rung)  # the table is given up by the conversion
-    return to_frame(table, frame), note
+    loaded = client.open(reply, fd, show, frame)
+    return loaded, LoadNote(reply, len(loaded), message.rung)
 
 
 def _ask(message: Any, expected: type[Any]) -> Any:

@@ -17,6 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -117,19 +118,23 @@ class Client:
         finally:
             self._turn.release()
 
-    def open(self, reply: Any, fd: int, progress: ShowProgress | None = None) -> Any:
-        """Return the `pyarrow.Table` behind a descriptor, which is closed in every case.
+    def open(self, reply: Any, fd: int, progress: ShowProgress | None = None, frame: str = "arrow") -> Any:
+        """Return the frame behind a descriptor, which is closed in every case.
 
         Raises:
             IntegrityError: it is not what was sealed to this kernel.
+            SecureError: it cannot become a frame of that kind (`kernel.frames.gatherer`), or came to nothing.
         """
         try:
+            from .frames import gatherer
             from .opener import open_view
 
             if self._key is None:
                 raise IntegrityError(detail="a view arrived before the kernel had a key")
             shown = None if progress is None else lambda rows: progress(rows, reply.rows)
-            return open_view(fd, reply.seal, reply.info, self._key, progress=shown)
+            expected = getattr(reply, "rows", 0)
+            gathers = partial(gatherer, frame, rows=expected)
+            return open_view(fd, reply.seal, reply.info, self._key, progress=shown, gathers=gathers)
         finally:
             close_all([fd])
 

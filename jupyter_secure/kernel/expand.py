@@ -45,28 +45,42 @@ def _column(array: pa.Array, shown: pa.DataType) -> pa.Array:
     if pa.types.is_run_end_encoded(array.type):
         values = array.values.cast(shown)
         if len(values) == 1 and pa.types.is_large_string(shown):
-            return _repeated(values[0], len(array))
+            text = values[0].as_buffer().to_pybytes() if values[0].is_valid else None
+            return _repeated(text, len(array))
         runs = pa.RunEndEncodedArray.from_arrays(array.run_ends, values)
         return pc.run_end_decode(runs)
     if pa.types.is_uint64(array.type) and pa.types.is_large_string(shown):
         return _tokens(array)
-    return _own(array.cast(shown)) if pa.types.is_large_string(shown) else array.cast(shown)
+    return _text(array) if pa.types.is_large_string(shown) else array.cast(shown)
 
 
-def _repeated(value: pa.Scalar, rows: int) -> pa.Array:
-    """Return one text in each of the rows; offsets, which would be larger than the text, are shared between batches."""
-    text = value.as_buffer().to_pybytes() if value.is_valid else b""
-    validity = None if value.is_valid else pa.py_buffer(bytes(-(-rows // 8)))
-    buffers = [validity, _offsets(rows, len(text)), pa.py_buffer(text * rows)]
+@functools.lru_cache(4)
+def _repeated(text: bytes | None, rows: int) -> pa.Array:
+    """Return one text, or null, in each of the rows; nearly all batches of a view can share it."""
+    validity = pa.py_buffer(bytes(-(-rows // 8))) if text is None else None
+    buffers = [validity, _offsets(rows, len(text or b"")), pa.py_buffer((text or b"") * rows)]
     return pa.Array.from_buffers(pa.large_string(), rows, buffers)
 
 
-def _own(array: pa.Array) -> pa.Array:
-    """Return the text in buffers of its own: frames keep text as it is, and it would hold the whole batch with it."""
+def _text(array: pa.Array) -> pa.Array:
+    """Return text with long offsets, in buffers of its own: frames keep it, and would hold the whole batch with it.
+
+    Where all texts are of one length, their offsets, which are longer than a short text, are shared between batches.
+    """
+    if (width := _width(array)) is None:
+        array = array.cast(pa.large_string())
     validity, offsets, data = array.buffers()
-    return pa.Array.from_buffers(
-        array.type, len(array), [_copied(validity), offsets, _copied(data)], array.null_count, array.offset
-    )
+    own = [_copied(validity), offsets if width is None else _offsets(len(array), width), _copied(data)]
+    return pa.Array.from_buffers(pa.large_string(), len(array), own, array.null_count, array.offset)
+
+
+def _width(array: pa.Array) -> int | None:
+    """Return how many bytes each text has, if it is the same number and nothing lies before or behind them."""
+    if not pa.types.is_string(array.type) or not len(array) or array.offset:
+        return None
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[: len(array) + 1]
+    width = int(offsets[1] - offsets[0])
+    return width if offsets[0] == 0 and bool((np.diff(offsets) == width).all()) else None
 
 
 def _copied(buffer: pa.Buffer | None) -> pa.Buffer | None:

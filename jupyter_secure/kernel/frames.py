@@ -1,8 +1,6 @@
-"""Turns an opened view into the frame that the person asked for.
+"""The kinds of frame that a person may ask for.
 
-Promises: a pandas frame has the dtypes that `pandas.read_parquet` gives for the same table; the table is given up while
-it is converted, so that the view is not held twice; afterwards Arrow holds no memory but the frame's. polars is
-optional in a kernel.
+Promises: a view is gathered as its frame from the first batch on (`kernel.gather`); polars is optional in a kernel.
 """
 
 from __future__ import annotations
@@ -13,50 +11,54 @@ import pyarrow as pa
 
 from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError
 
+from .gather import Gatherer, PandasGatherer, TableGatherer, released
+
 Kind = Literal["pandas", "polars", "arrow"]
 
 
+def gatherer(kind: str, schema: pa.Schema, rows: int = 0) -> Gatherer:
+    """Return what makes a frame of that kind of batches; `rows` is how many will come, as far as is known.
+
+    Raises:
+        InvalidRequestError: no such kind.
+    """
+    if kind == "pandas":
+        return PandasGatherer(schema, rows)
+    if kind == "polars":
+        return PolarsGatherer(schema)
+    if kind == "arrow":
+        return TableGatherer(schema)
+    raise InvalidRequestError("Choose the frame from pandas, polars and arrow.")
+
+
 def to_frame(table: pa.Table, kind: Kind = "pandas") -> Any:
-    """Return the table as a frame of that kind; the table must not be used afterwards, unless the kind is `arrow`.
+    """Return the table as a frame of that kind.
 
     Raises:
         InvalidRequestError: no such kind, or one that cannot hold the table.
         InstallationError: polars is not installed in the kernel.
     """
-    if kind == "pandas":
-        frame = to_pandas(table)
-    elif kind == "polars":
-        frame = to_polars(table)
-    elif kind == "arrow":
+    if kind == "arrow":
         return table
-    else:
-        raise InvalidRequestError("Choose the frame from pandas, polars and arrow.")
-    # Else the process keeps what the columns took before they were converted, a quarter of its memory.
-    pa.default_memory_pool().release_unused()
-    return frame
+    gathered = gatherer(kind, table.schema, table.num_rows)
+    for batch in table.to_batches():
+        gathered.add(batch)
+    return gathered.done()
 
 
-def to_pandas(table: pa.Table) -> Any:
-    """Return a `pandas.DataFrame`; columns do not share one block, which spares a copy.
+class PolarsGatherer(TableGatherer):
+    """Gathers a `polars.DataFrame`."""
 
-    Raises:
-        InvalidRequestError: a date is one that Python does not have.
-    """
-    try:
-        return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=True)
-    except (ValueError, OverflowError):  # what pandas says quotes the cell
-        raise InvalidRequestError(
-            "A date or time is outside the years 1 to 9999, which pandas cannot hold. Choose `--frame polars` or "
-            "`--frame arrow`."
-        ) from None
+    def done(self) -> Any:
+        """Return the frame.
 
-
-def to_polars(table: pa.Table) -> Any:
-    """Return a `polars.DataFrame`."""
-    try:
-        import polars as pl
-    except ImportError:
-        raise InstallationError(
-            "polars is not installed in this kernel. Install it there, or choose `--frame pandas`."
-        ) from None
-    return pl.from_arrow(table)
+        Raises:
+            InstallationError: polars is not installed in the kernel.
+        """
+        try:
+            import polars as pl
+        except ImportError:
+            raise InstallationError(
+                "polars is not installed in this kernel. Install it there, or choose `--frame pandas`."
+            ) from None
+        return released(pl.from_arrow(super().done()))

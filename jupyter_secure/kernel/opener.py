@@ -5,7 +5,8 @@ cut short, a wrong key or a wrong `info` is an `IntegrityError`, and nothing of 
 files are read only when they are sealed, so that their content cannot change while it is read.
 
 Steps of `open_view`: check the descriptor -> unwrap the content key -> decrypt frames straight into Arrow's buffers ->
-bring short columns to the form in which they are shown -> last frame -> compare rows and size -> nothing may follow.
+bring short columns to the form in which they are shown -> gather them -> last frame -> compare rows and size -> nothing
+may follow.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from jupyter_secure.protocol.sealing import CONTEXT, FRAME, HEADER, TAG, TRAILER
 from jupyter_secure.protocol.wire import SEALS
 
 from .expand import expand, shown_schema
+from .gather import Gatherer, TableGatherer
 
 LIMIT = 1 << 40
 PAUSE = 200  # milliseconds
@@ -176,7 +178,8 @@ def open_view(
     *,
     limit: int = LIMIT,
     progress: Callable[[int], None] | None = None,
-) -> pa.Table:
+    gathers: Callable[[pa.Schema], Gatherer] = TableGatherer,
+) -> Any:
     """Return the view behind a descriptor; the descriptor stays the caller's to close.
 
     Args:
@@ -186,6 +189,7 @@ def open_view(
         key: this kernel's key.
         limit: most plaintext bytes to accept.
         progress: called with the rows so far after each batch.
+        gathers: what makes of its batches what is returned, by default a `pyarrow.Table`.
 
     Raises:
         IntegrityError: the stream is not exactly what was sealed to this key under this `info`.
@@ -193,21 +197,29 @@ def open_view(
     """
     small = _check(fd)
     frames = Frames(fd, key.unwrap(seal, info.encode() if isinstance(info, str) else info), limit)
-    batches, rows = [], 0
     try:
-        with pa.ipc.open_stream(pa.PythonFile(frames, "r")) as reader:
-            shown = shown_schema(reader.schema)
-            for batch in reader if small else _ahead(reader, frames):
-                batches.append(expand(batch, shown))
-                rows += batch.num_rows
-                if progress:
-                    progress(rows)
+        gathered, rows = _gathered(frames, small, gathers, progress)
     except pa.ArrowInvalid as error:
         raise IntegrityError(BROKEN, detail=type(error).__name__) from None
     frames.finish()
     if frames.trailer != (rows, frames.size):
         raise IntegrityError(BROKEN, detail="rows or bytes differ from the trailer")
-    return pa.Table.from_batches(batches, shown)
+    return gathered.done()
+
+
+def _gathered(
+    frames: Frames, small: bool, gathers: Callable[[pa.Schema], Gatherer], progress: Callable[[int], None] | None
+) -> tuple[Gatherer, int]:
+    rows = 0
+    with pa.ipc.open_stream(pa.PythonFile(frames, "r")) as reader:
+        shown = shown_schema(reader.schema)
+        gathered = gathers(shown)
+        for batch in reader if small else _ahead(reader, frames):
+            gathered.add(expand(batch, shown))
+            rows += batch.num_rows
+            if progress:
+                progress(rows)
+    return gathered, rows
 
 
 def _ahead(reader: Any, frames: Frames) -> Iterator[Any]:

@@ -35,3 +35,35 @@ def test_several_runs_and_none_stay_what_they_are():
 def test_batches_of_the_same_rows_share_their_offsets():
     first, second, other = shown([500], ["***"]), shown([500], ["---"]), shown([500], ["x"])
     assert first.buffers()[1].address == second.buffers()[1].address != other.buffers()[1].address
+
+
+def texts(values):
+    batch = pa.RecordBatch.from_arrays([pa.array(values, pa.string())], ["text"])
+    [column] = expand(batch, shown_schema(batch.schema)).columns
+    column.validate(full=True)
+    assert column.type == pa.large_string()
+    assert column.to_pylist() == values
+    return column
+
+
+def test_texts_of_one_length_share_their_offsets():
+    first, second = texts(["abcd", "efgh", "ijkl"]), texts(["1234", "5678", "9abc"])
+    assert first.buffers()[1].address == second.buffers()[1].address
+
+
+@pytest.mark.parametrize(
+    "values", [[], [""], [None], ["a", None], ["", "b"], ["abcd", "efgh", ""], ["", "abcd", "efgh"], ["ab", "cd", None]]
+)
+def test_texts_of_any_length_stay_what_they_are(values):
+    texts(values)
+
+
+def test_part_of_texts_of_one_length_has_only_its_rows():
+    batch = pa.RecordBatch.from_arrays([pa.array(["ab", "cd", "ef", "gh"])], ["text"]).slice(1, 2)
+    [column] = expand(batch, shown_schema(batch.schema)).columns
+    assert column.to_pylist() == ["cd", "ef"]
+
+
+def test_batches_with_the_same_run_share_it():
+    first, second = shown([700], ["***"]), shown([700], ["***"])
+    assert first.buffers()[2].address == second.buffers()[2].address

@@ -18,7 +18,7 @@ from jupyter_secure.protocol.errors import InstallationError, InvalidRequestErro
 
 @pytest.fixture
 def table():
-    """Return a new table each time, because it is given up when it becomes a frame."""
+    """Return a table with a column of many kinds."""
     return pa.table(
         {
             "text": ["a", None, "c"],
@@ -74,17 +74,19 @@ def test_nothing_but_the_frame_stays_in_memory():
 HOLDING = """
 import pyarrow as pa
 import pyarrow.compute as pc
-from jupyter_secure.kernel.frames import to_frame
+from jupyter_secure.kernel.frames import gatherer
 
 def held():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 
 whole = pa.array(range(1 << 20))
-pieces = [whole.slice(k << 17, 1 << 17) for k in range(8)]
-table = pa.table({str(n): pa.chunked_array([pc.add(piece, n) for piece in pieces]) for n in range(8)})
-frame = to_frame(table)
-del table
+schema = pa.schema([(str(n), pa.int64()) for n in range(8)])
+gathered = gatherer("pandas", schema, 1 << 20)
+for k in range(8):
+    piece = whole.slice(k << 17, 1 << 17)
+    gathered.add(pa.record_batch([pc.add(piece, n) for n in range(8)], schema=schema))
+frame = gathered.done()
 first = held()
 pa.default_memory_pool().release_unused()
 print(first, held())
