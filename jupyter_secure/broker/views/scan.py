@@ -73,10 +73,10 @@ class Scan:
                 yield batch.height, self._arrays(batch)
 
     def _arrays(self, batch: pl.DataFrame) -> dict[str, pa.Array]:
-        read = batch.select([name for name in batch.columns if name not in self._seen])
-        seen = batch.select([name for name in batch.columns if name in self._seen])
-        tables = read.to_arrow(compat_level=OLDEST), seen.to_arrow(compat_level=NEWEST)
-        return {name: _one(table.column(name)) for table in tables for name in table.column_names}
+        return {
+            column.name: column.to_arrow(compat_level=NEWEST if column.name in self._seen else OLDEST)
+            for column in batch.get_columns()
+        }
 
     def close(self) -> None:
         """Close the files."""
@@ -201,6 +201,3 @@ def _lazy(fd: int, part: Part) -> pl.LazyFrame:
     keys = pl.ParquetDecryptionProperties(footer_key=part.footer_key, column_keys=dict(part.column_keys))
     return pl.scan_parquet(f"/proc/self/fd/{fd}", decryption=keys, hive_partitioning=False, glob=False)
 
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])

@@ -89,7 +89,7 @@ def text(array: pa.Array, valid: Array | None) -> Text:
     if not len(array):
         return Text(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8))
     window, data = offsets(array), array.buffers()[2]
-    starts: Array = window[:-1].astype(np.int64)
+    starts: Array = window[:-1].astype(np.int64, copy=False)
     lengths: Array = window[1:] - starts
     if valid is not None:
         lengths = np.where(valid, lengths, 0)

@@ -11,6 +11,8 @@ are running they stay in order; from the first that ends, the ones still running
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
@@ -20,6 +22,7 @@ from .buffers import Array, Text
 CHUNK = 8192  # rows: 128 KiB of blocks, which stays in the second-level cache
 LONG = 64  # messages of more blocks are left to OpenSSL one by one, whose chaining is faster than ours there
 BLOCK = 16
+WIDE = 4  # blocks of a row that are gathered at once
 ITEM = "V16"  # numpy moves a 16-byte item in one step, a row of two integers in many
 
 
@@ -66,37 +69,36 @@ class Cmac:
         if most > LONG * BLOCK:
             self._long(starts, lengths, data, tags)
             return
-        items, starts = _items(starts, lengths, data)
-        together = max(-(-least // BLOCK), 1) * BLOCK  # bytes over which all rows are running
+        data, starts = _readable(starts, lengths, data)
+        together = max(-(-least // BLOCK), 1)  # blocks over which all rows are running
         state = self._state[: len(starts)]
-        for position in range(0, together, BLOCK):
-            block = items[starts + position if position else starts].view(np.uint64).reshape(-1, 2)
-            if position + BLOCK == together:
-                self._complete(block, lengths - position)
-            if position:
+        for number, block in enumerate(_gathered(data, starts, together)):
+            if number + 1 == together:
+                self._complete(block, lengths - number * BLOCK if number else lengths, most - number * BLOCK)
+            if number:
                 block ^= state
             self._blocks(block)
-        tags[:] = self._rest(items, starts, lengths, together, most)[:, : self._words]
+        tags[:] = self._rest(data, starts, lengths, together * BLOCK, most)[:, : self._words]
 
-    def _rest(self, items: Array, starts: Array, lengths: Array, position: int, most: int) -> Array:
+    def _rest(self, data: Array, starts: Array, lengths: Array, position: int, most: int) -> Array:
         # The rows that are longer than the shortest one, fewer at each position.
         state = self._state[: len(starts)]
         if position >= most:
             return state
         all_states = state.copy()
-        by_row = all_states.view(ITEM).reshape(-1)
+        by_row, items = all_states.view(ITEM).reshape(-1), _items(data, 1)
         while position < most:
             rows = np.flatnonzero(lengths > position)
             block = items[starts[rows] + position].view(np.uint64).reshape(-1, 2)
-            self._complete(block, lengths[rows] - position)
+            self._complete(block, lengths[rows] - position, most - position)
             block ^= by_row[rows].view(np.uint64).reshape(-1, 2)
             by_row[rows] = self._blocks(block).view(ITEM).reshape(-1)
             position += BLOCK
         return all_states
 
-    def _complete(self, block: Array, left: Array) -> None:
-        # `left` is how many bytes of each message are left; with more than a block nothing is changed.
-        ending = np.minimum(left, BLOCK + 1)
+    def _complete(self, block: Array, left: Array, most: int) -> None:
+        # `left` is how many bytes of each message are left, at most `most`; with more than a block nothing is changed.
+        ending = np.minimum(left, BLOCK + 1) if most > BLOCK else left
         block &= self._look_up(self._keep, ending)
         block ^= self._look_up(self._finish, ending)
 
@@ -124,13 +126,27 @@ class Cmac:
             tags[short] = part
 
 
-def _items(starts: Array, lengths: Array, data: Array) -> tuple[Array, Array]:
-    # Overlapping 16-byte items; over a copy where the last read would leave the data.
+def _readable(starts: Array, lengths: Array, data: Array) -> tuple[Array, Array]:
+    # Data that whole blocks can be read from: a copy where the last one would leave it.
     high = int(starts[-1] + lengths[-1])
-    if high + BLOCK > len(data):
-        low = int(starts[0])
-        data, starts = np.concatenate([data[low:high], np.zeros(BLOCK, np.uint8)]), starts - low
-    return np.ndarray((len(data) - BLOCK + 1,), ITEM, data.data, strides=(1,)), starts
+    if high + BLOCK <= len(data):
+        return data, starts
+    low = int(starts[0])
+    return np.concatenate([data[low:high], np.zeros(BLOCK, np.uint8)]), starts - low
+
+
+def _gathered(data: Array, starts: Array, count: int) -> Iterator[Array]:
+    # The first blocks of every row. Numpy takes as long for one block as for the few that lie behind it.
+    for first in range(0, count, WIDE):
+        width = min(WIDE, count - first)
+        wide = _items(data, width)[starts + first * BLOCK if first else starts].view(ITEM).reshape(-1, width)
+        for number in range(width):
+            yield np.ascontiguousarray(wide[:, number]).view(np.uint64).reshape(-1, 2)
+
+
+def _items(data: Array, width: int) -> Array:
+    # Overlapping items of some blocks.
+    return np.ndarray((len(data) - width * BLOCK + 1,), f"V{width * BLOCK}", data.data, strides=(1,))
 
 
 def _double(block: bytes) -> bytes:
