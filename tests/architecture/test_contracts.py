@@ -58,6 +58,15 @@ def test_loading_the_kernel_zone_loads_no_heavy_package():
     assert not roots & {"pandas", "pyarrow", "numpy", "polars", "cryptography", "opendp", "sqlalchemy"}
 
 
+def test_a_worker_loads_nothing_that_it_does_not_use():
+    code = (
+        "import sys; from jupyter_secure.broker.views.jobs import load_handlers; load_handlers(); print(*sys.modules)"
+    )
+    roots = {name.partition(".")[0] for name in run(code)}
+    assert "opendp" in roots
+    assert not roots & {"pandas", "scipy", "sklearn", "sqlalchemy", "tornado"}
+
+
 def test_importing_the_package_loads_no_zone():
     code = "import sys; import jupyter_secure; print(*sys.modules)"
     ours = {name for name in run(code) if name.startswith("jupyter_secure.")}

@@ -128,14 +128,13 @@ def _curve(units: int) -> Any:
 
 @functools.cache
 def _converted() -> Any:
-    dp = _opendp()
-    point = dp.atom_domain(T=float, nan=False), dp.absolute_distance(T=float)
-    return dp.c.make_zCDP_to_approxDP(dp.m.make_gaussian(*point, scale=1.0))
+    # Not by way of `opendp.prelude`, which loads scikit-learn and SciPy too where they are installed.
+    import opendp.combinators as c
+    import opendp.measurements as m
+    from opendp.domains import atom_domain
+    from opendp.metrics import absolute_distance
+    from opendp.mod import enable_features
 
-
-@functools.cache
-def _opendp() -> Any:
-    import opendp.prelude as dp
-
-    dp.enable_features("contrib")
-    return dp
+    enable_features("contrib")
+    point = atom_domain(T=float, nan=False), absolute_distance(T=float)
+    return c.make_zCDP_to_approxDP(m.make_gaussian(*point, scale=1.0))

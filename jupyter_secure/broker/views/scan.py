@@ -200,4 +200,3 @@ def _check_footer(fd: int, pinned: str) -> None:
 def _lazy(fd: int, part: Part) -> pl.LazyFrame:
     keys = pl.ParquetDecryptionProperties(footer_key=part.footer_key, column_keys=dict(part.column_keys))
     return pl.scan_parquet(f"/proc/self/fd/{fd}", decryption=keys, hive_partitioning=False, glob=False)
-

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import opendp.prelude  # noqa: F401 - loaded with the worker, not with its first question
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -26,6 +25,7 @@ from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import ColumnView
 
+from . import mechanisms  # noqa: F401 - loaded with the worker, not with its first question
 from .aggregate import PERSONS
 from .answer import Answered
 from .asking import BoundAsked, answer_asked, bind_asked, counts_persons

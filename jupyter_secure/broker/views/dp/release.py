@@ -150,8 +150,7 @@ def _mechanism(scale: float, measure: Measure) -> Any:
 
 @functools.cache
 def opendp() -> Any:
-    """Return the library, with nothing unproved switched on."""
-    import opendp.prelude as dp
+    """Return the library, when it is first needed."""
+    from . import mechanisms
 
-    dp.enable_features("contrib")
-    return dp
+    return mechanisms

@@ -76,7 +76,7 @@ class Cmac:
             if number + 1 == together:
                 self._complete(block, lengths - number * BLOCK if number else lengths, most - number * BLOCK)
             if number:
-                block ^= state
+                np.bitwise_xor(block, state, out=block)
             self._blocks(block)
         tags[:] = self._rest(data, starts, lengths, together * BLOCK, most)[:, : self._words]
 

@@ -59,3 +59,10 @@ def test_one_word_is_the_first_half_of_the_tag():
     array = pa.array([b"a", b"bc" * 20])
     whole = Cmac(KEY).text(buffers.text(array, None))
     assert (Cmac(KEY, words=1).text(buffers.text(array, None))[:, 0] == whole[:, 0]).all()
+
+
+@pytest.mark.parametrize("least", [0, 1, 15, 16, 17, 33, 63, 64, 65, 80, 129, 200])
+@pytest.mark.parametrize("spread", [0, 1, 16, 40])
+def test_blocks_that_all_rows_have_agree_wherever_the_rows_end(least, spread):
+    messages = [bytes((row + place) % 256 for place in range(least + row % (spread + 1))) for row in range(60)]
+    assert tags(messages) == [reference(message) for message in messages]
