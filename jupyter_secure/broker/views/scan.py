@@ -10,10 +10,12 @@ the file which was checked is the file which is read -> filter, select -> batche
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import hashlib
 import hmac
 import os
 import struct
+import zoneinfo
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +32,6 @@ BATCH = 1 << 17  # rows; of more, the last batch keeps the kernel waiting longer
 OLDEST = pl.CompatLevel.oldest()  # offsets instead of string views
 NEWEST = pl.CompatLevel.newest()  # string views, as polars holds them: costs nothing
 TAIL = struct.Struct("<I4s")
-LITERALS: dict[str, tuple[type, ...]] = {"number": (int, float), "text": (str,), "boolean": (bool,)}
 
 
 class Scan:
@@ -115,9 +116,9 @@ def condition(row: RowFilter, dtype: Any, lists: tuple[PersonList, ...] = ()) ->
         listed = column.is_in(_persons(row, dtype, lists))
         matched = listed if row.keep else ~listed
     elif isinstance(row, Membership):
-        matched = column.is_in(pl.Series([_literal(value, dtype, row.column) for value in row.values], dtype=dtype))
+        matched = column.is_in(_members([_literal(value, dtype, row.column) for value in row.values], dtype))
     else:
-        matched = _compare(column, row, _literal(row.value, dtype, row.column))
+        matched = _compare(column, row, _literal(row.value, dtype, row.column), dtype)
     if dtype.is_float():
         matched &= column.is_not_nan()
     return matched.fill_null(value=False)
@@ -139,8 +140,22 @@ def _persons(row: Listed, dtype: Any, lists: tuple[PersonList, ...]) -> pl.Serie
             os.close(fd)
 
 
-def _compare(column: pl.Expr, row: Comparison, value: Any) -> pl.Expr:
-    literal = pl.lit(value)
+def _members(values: list[Any], dtype: Any) -> pl.Series:
+    """Return those of the values that a column of the type can hold; no other is in it."""
+    if dtype.is_decimal():
+        exact = [decimal.Decimal(str(value)) for value in values]
+        scaled = [(value, value.scaleb(dtype.scale)) for value in exact if value.is_finite()]
+        values = [value for value, whole in scaled if whole == int(whole) and abs(whole) < 10**dtype.precision]
+    elif dtype.is_integer():
+        least, most = (pl.select(end).item() for end in (dtype.min(), dtype.max()))
+        values = [int(value) for value in values if value == value // 1 and least <= value <= most]
+    elif dtype.is_float():
+        values = [float(value) for value in values]
+    return pl.Series(values, dtype=dtype)
+
+
+def _compare(column: pl.Expr, row: Comparison, value: Any, dtype: Any) -> pl.Expr:
+    literal = pl.lit(value, dtype=dtype) if isinstance(value, dt.datetime) else pl.lit(value)
     match row.operator:
         case "eq":
             return column == literal
@@ -161,9 +176,11 @@ def _literal(value: Any, dtype: Any, column: str) -> Any:
         if dtype == pl.Date and isinstance(value, str):
             return dt.date.fromisoformat(value)
         if dtype == pl.Datetime and isinstance(value, str):
-            return dt.datetime.fromisoformat(value)
-    except ValueError:
-        raise PolicyError(f"The row filter on `{column}` needs a date such as 2020-01-31.") from None
+            return _moment(dt.datetime.fromisoformat(value), dtype.time_zone)
+    except (ValueError, zoneinfo.ZoneInfoNotFoundError):
+        raise PolicyError(
+            f"The row filter on `{column}` needs a date such as 2020-01-31, with a zone only where it has one."
+        ) from None
     fits = (
         (dtype == pl.Boolean and isinstance(value, bool))
         or (dtype.is_numeric() and isinstance(value, int | float) and not isinstance(value, bool))
@@ -172,6 +189,20 @@ def _literal(value: Any, dtype: Any, column: str) -> Any:
     if not fits:
         raise PolicyError(f"The row filter on `{column}` compares it with a value of another type.")
     return value
+
+
+def _moment(moment: dt.datetime, zone: str | None) -> dt.datetime:
+    """Return a moment in the zone of a column, where it is read if it says none of its own.
+
+    Raises:
+        ValueError: it has a zone, and the column has none.
+    """
+    if zone is None:
+        if moment.tzinfo is not None:
+            raise ValueError("a moment with a zone")
+        return moment
+    here = zoneinfo.ZoneInfo(zone)
+    return moment.replace(tzinfo=here) if moment.tzinfo is None else moment.astimezone(here)
 
 
 def _open(part: Part) -> int:

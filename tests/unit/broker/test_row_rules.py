@@ -1,6 +1,7 @@
 """Which rows cross: values of whoever asks, lists of persons, samples and limits, through the door and the workers."""
 
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -153,6 +154,58 @@ async def test_a_list_that_names_people_by_another_type_is_an_error_and_no_data(
     async with world.desk() as front:
         with pytest.raises(PolicyError):
             await load(front, "sue")
+
+
+MOMENTS = [f"2020-01-{day:02}T03:00:00" for day in range(1, 7)]
+KINDS = pa.table(
+    {
+        "id": range(6),
+        "small": pa.array([1, 2, 3, None, 5, 6], pa.int8()),
+        "money": pa.array([Decimal("1.50"), Decimal(2), None, Decimal(4), Decimal(5), Decimal(6)], pa.decimal128(9, 2)),
+        "here": pa.array(MOMENTS).cast(pa.timestamp("us")).cast(pa.timestamp("us", "America/New_York")),
+        "away": pa.array(MOMENTS).cast(pa.timestamp("ns")).cast(pa.timestamp("ns", "+02:00")),
+        "wall": pa.array(MOMENTS).cast(pa.timestamp("ms")).cast(pa.timestamp("ms")),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    with World(tmp_path_factory.mktemp("kinds")) as world:
+        world.person("sue", "steward")
+        world.seal(KINDS, "kinds", dict.fromkeys(KINDS.column_names, Tag.PUBLIC))
+        yield world
+        world.verify()
+
+
+async def rows_of(kinds, rule):
+    declared = '[dataset.kinds]\n[[rule]]\nid = "all"\nto = ["everyone"]\ndatasets = ["kinds"]\nview = "raw"\n'
+    kinds.apply(f"{declared}rows = [{{ {rule} }}]\n")
+    async with kinds.desk() as front:
+        _, table = await (await front.kernel("sue")).fetch(Load(dataset="kinds", columns=("id",)))
+    return table["id"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ('column = "here", op = "ge", value = 2020-01-03', [3, 4, 5]),  # its third of January began at five in UTC
+        ('column = "here", op = "lt", value = 2020-01-03T03:00:00Z', [0, 1]),
+        ('column = "here", op = "eq", value = 2020-01-02T22:00:00', [2]),
+        ('column = "here", op = "in", values = ["2020-01-03T03:00:00Z", "2020-01-03T22:00:00"]', [2, 3]),
+        ('column = "away", op = "le", value = 2020-01-02T05:00:00', [0, 1]),
+        ('column = "wall", op = "lt", value = 2020-01-02T03:00:00', [0]),
+        ('column = "money", op = "in", values = [2, 4.0, 1.5, 1e300, 2.005]', [0, 1, 3]),
+        ('column = "small", op = "in", values = [2, 3.0, 300, 2.5]', [1, 2]),
+    ],
+)
+async def test_a_filter_compares_with_values_of_every_kind(kinds, rule, kept):
+    assert await rows_of(kinds, rule) == kept
+
+
+async def test_a_moment_with_a_zone_does_not_compare_with_a_column_without(kinds):
+    with pytest.raises(PolicyError):
+        await rows_of(kinds, 'column = "wall", op = "lt", value = 2020-01-02T03:00:00Z')
 
 
 async def test_a_sample_is_of_whole_persons_and_the_same_each_time(world):
