@@ -1,7 +1,8 @@
 """Columns of an ordinary frame as the cells of a model, the way the broker made them when it trained.
 
 A category has a cell for each public key and one for all else; a number with cut points has one for each interval and
-one for missing values; a number without is scaled to -1..1 by its public bounds (docs/spec/training-v1.md).
+one for missing values; a number without is scaled to -1..1 by its public bounds (docs/spec/training-v1.md). A date is
+the number of its day.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Encoded:
         first: its first cell.
         keys: of a category; None for a number.
         edges: cut points of a number; None where it is scaled.
+        date: the numbers are days since 1970-01-01.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Encoded:
     edges: tuple[float, ...] | None
     lower: float
     upper: float
+    date: bool = False
 
     @property
     def cells(self) -> int:
@@ -60,16 +63,19 @@ class Encoded:
         if self.keys is not None:
             found = pd.Index(self.keys).get_indexer(pd.Index(_text(column)))
             return np.where(found < 0, len(self.keys), found).astype(np.int64)
-        values = _numbers(column, self.name)
+        values = self._values(column)
         inside = np.clip(values, self.lower, self.upper)
         place = np.searchsorted(np.array(self.edges), inside, side="right")
         return np.where(np.isnan(values), self.cells - 1, place).astype(np.int64)
 
     def scaled(self, column: Any) -> Numbers:
         """Return each value from -1 to 1, 0 where it is missing."""
-        values = np.clip(_numbers(column, self.name), self.lower, self.upper)
+        values = np.clip(self._values(column), self.lower, self.upper)
         span = self.upper - self.lower or 1.0
         return np.where(np.isnan(values), 0.0, 2 * (values - self.lower) / span - 1)
+
+    def _values(self, column: Any) -> Numbers:
+        return _days(column, self.name) if self.date else _numbers(column, self.name)
 
     def unscaled(self, values: Numbers) -> Numbers:
         """Return values in the column's own unit."""
@@ -159,7 +165,7 @@ def _encoded(column: DpColumn, first: int, edges: Sequence[float] | None, bins: 
     if edges is None and bins is not None:
         edges = [lower + (upper - lower) * each / bins for each in range(1, bins)]
     cuts = None if edges is None else tuple(_plain(edge) for edge in edges)
-    return Encoded(column.name, first, None, cuts, lower, upper)
+    return Encoded(column.name, first, None, cuts, lower, upper, column.kind == "date")
 
 
 def _plain(edge: Any) -> float:
@@ -171,6 +177,19 @@ def _text(column: Any) -> NDArray[np.object_]:
     # As the broker compares: booleans in small letters, everything else by its text.
     values = pd.Series(column).astype(object)
     return np.array([str(each).lower() if isinstance(each, bool | np.bool_) else str(each) for each in values], object)
+
+
+def _days(column: Any, name: str) -> Numbers:
+    """Return the days since 1970-01-01 of dates and times, as their zone writes them; numbers are days already."""
+    values = pd.Series(column)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return _numbers(values, name)
+    try:
+        moments = pd.to_datetime(values)
+    except (TypeError, ValueError):
+        raise InvalidRequestError(f"The column `{name}` holds values that are no dates.") from None
+    days = moments.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    return np.where(np.isnat(days), np.nan, days.astype(np.int64).astype(np.float64))
 
 
 def _numbers(column: Any, name: str) -> Numbers:

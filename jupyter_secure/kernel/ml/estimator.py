@@ -28,7 +28,7 @@ class PrivateEstimator(BaseEstimator):
 
     Attributes:
         epsilon: what the training may cost, a decimal string; the policy's default for one question if None.
-        features: columns to learn from; all but the target if None.
+        features: columns to learn from; if None all but the target that a model can hold.
         edges: public cut points of number columns.
     """
 
@@ -68,7 +68,8 @@ class PrivateEstimator(BaseEstimator):
                 "scikit-learn itself."
             )
         target = self._target(given, learned)
-        names = [name for name in given.columns if name != target] if self.features is None else list(self.features)
+        usual = [name for name in given.columns if name != target and self._learns(given.facts[name])]
+        names = usual if self.features is None else list(self.features)
         if not names or target in names:
             raise InvalidRequestError("Name at least one column to learn from, and not the one that is learned.")
         return given, target, encoding(given.facts, names, self.edges or {}, self._bins())
@@ -78,6 +79,10 @@ class PrivateEstimator(BaseEstimator):
         if not isinstance(name, str) or name not in given.facts:
             raise InvalidRequestError("Name the column that is learned, as in `model.fit(p, p.income)`.")
         return name
+
+    def _learns(self, column: DpColumn) -> bool:
+        """Say whether a column is learned from where nobody names the columns."""
+        return column.kind != "open"
 
     def _bins(self) -> int | None:
         raise NotImplementedError

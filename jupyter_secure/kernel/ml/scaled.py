@@ -22,6 +22,9 @@ class _Scaled(PrivateEstimator):
     def _bins(self) -> int | None:
         return None
 
+    def _learns(self, column: DpColumn) -> bool:
+        return column.kind in ("number", "date")
+
     def _target(self, given: DpFrame, learned: Any) -> str | None:  # noqa: ARG002 - no target here
         return None
 
