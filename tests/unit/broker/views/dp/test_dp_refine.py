@@ -141,7 +141,9 @@ def test_round_numbers_that_many_rows_share_are_hit():
     income = np.clip(np.random.default_rng(5).lognormal(10.5, 0.6, ROWS), 0, 200_000).round(-3)
     found, _ = answers(income, 20)
     assert np.mean(found == np.quantile(income, QS)) > 0.5
-    assert wrong_ranks(found, income).mean() < 10  # beside a number that some hundred rows share it would be more
+    # About 3, and 6 for one round: the mean of 20 is above 20 once in 10^9 runs. Beside a number that some hundred rows
+    # share it would be more.
+    assert wrong_ranks(found, income).mean() < 20
     half_empty = np.where(np.arange(ROWS) % 2, income, 0)
     assert set(answers(half_empty, 5)[0][:, 0]) == {0}
 

@@ -118,7 +118,9 @@ def test_margins_hold(table, op):
     for _ in range(60):
         value, margin = ask(table, [{**op, "col": "cost"}], units=2_000_000).iloc[0]
         held += abs(value - truth[op["op"]]) <= margin
-    assert held >= 52  # of 60; fewer by chance once in ten thousand times, if it were nineteen in twenty
+    # Margins are wider than they need be: of 3,000 answers none was outside. Were it one in twenty, fewer than 45 of 60
+    # would hold once in 10^7 runs; of margins half as wide as that, 40 would hold.
+    assert held >= 45
 
 
 def test_the_shape_is_the_same_whatever_the_rows_hold(table):
