@@ -94,10 +94,10 @@ def number(node: exp.Expression) -> int | float:
     if not isinstance(node, exp.Literal) or node.is_string:
         raise _lacking(f"`{_shown(node)}` where a number belongs")
     text = str(node.this)
-    found = int(text) if text.isdecimal() else float(text)
+    found = float(text)
     if not math.isfinite(found):
         raise _lacking(f"the number `{text[:40]}`, which is too large")
-    return found
+    return int(text) if text.isdecimal() else found
 
 
 def _comparison(node: exp.Expression, known: Columns) -> dict[str, Any]:

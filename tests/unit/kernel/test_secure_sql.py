@@ -97,6 +97,8 @@ def test_a_statement_is_one_question(text):
         ("SELECT SUM(CASE WHEN age > 3 THEN 1 ELSE 0 END) FROM patients", "after `WHERE`"),
         ("WITH x AS (SELECT 1) SELECT COUNT(*) FROM x", "one dataset"),
         ("SELECT COUNT(*) FROM patients WHERE age < 1e400", "too large"),
+        (f"SELECT COUNT(*) FROM patients WHERE age < {'9' * 400}", "too large"),
+        (f"SELECT COUNT(*) FROM patients WHERE age < {'9' * 5000}", "too large"),
         ("SELECT COUNT(*) FROM patients WHERE day < 'soon'", "Compare a date with a day"),
         ("SELECT SUM(cost * 2) FROM patients", "name a column"),
         ("SELECT SUM(DISTINCT cost) FROM patients", "name a column"),
