@@ -4,8 +4,8 @@ Looks at the shape of the values in a sample, at the words in them, at the colum
 at the type. Promises: a reason is always given and never holds a value; where nothing speaks, the suggestion is None,
 and such a column stays denied. `docs/pii-suggestions.md` says how good it is.
 
-Order: values that are identifiers; of what name and values say, the more dangerous; sentences; values that are nearly
-all different; the type.
+Order: values that are identifiers; of what name and values say, the more dangerous, but for quantities that nearly all
+differ and are text or called a number; sentences; values that are nearly all different; the type.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .vocabulary import family
 
 ENOUGH = 50  # rows; fewer say nothing about how many values differ
 DIFFERENT = 0.95
+AMBIGUOUS = ("number", "value", "index")  # of persons, as often as of something counted
 
 
 class Suggestion(Noun):
@@ -47,10 +48,10 @@ def _suggest(name: str, column: Any) -> Suggestion:
 
 def _judge(name: str, values: Any) -> tuple[Tag | None, str]:
     said = [hint for hint in (_by_values(values), _by_name(name)) if hint is not None]
-    if said:
+    kind = values.type
+    if said and not (said[0][0] is Tag.MEASURE and _counts_nothing(name, values)):
         order = list(Tag)
         return min(said, key=lambda hint: order.index(hint[0]))
-    kind = values.type
     if is_prose(values):
         return Tag.SENSITIVE, "the values are sentences, which may say anything about anybody"
     if _spread(values) >= DIFFERENT and (pa.types.is_string(kind) or pa.types.is_integer(kind)):
@@ -77,6 +78,13 @@ def _by_values(values: Any) -> tuple[Tag, str] | None:
 def _by_name(name: str) -> tuple[Tag, str] | None:
     word = look_up(name)
     return (word[1], f"the name has `{word[0]}` in it") if word else None
+
+
+def _counts_nothing(name: str, values: Any) -> bool:
+    """Say whether a quantity by its name is none: an `invoice_number`, or texts, that nearly all differ."""
+    word = look_up(name)
+    numbered = word is not None and word[0] in AMBIGUOUS and pa.types.is_integer(values.type)
+    return (numbered or pa.types.is_string(values.type)) and _spread(values) >= DIFFERENT
 
 
 def _spread(values: Any) -> float:

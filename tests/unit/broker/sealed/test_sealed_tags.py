@@ -53,6 +53,20 @@ def test_values_that_are_nearly_all_different_are_direct():
     assert one("x1", [n / 7 for n in range(100)]).tag is Tag.MEASURE
 
 
+def test_a_number_that_counts_nothing_is_direct():
+    rows = 200
+    columns = {
+        "invoice_number": [10_000_003 + 97_711 * row for row in range(rows)],
+        "value": [f"key{row}q{row}z" for row in range(rows)],
+        "room_count": [row % 9 for row in range(rows)],
+        "total": [100 * row for row in range(rows)],
+    }
+    tags = {it.column: it.tag for it in suggest(pa.table(columns))}
+    assert tags["invoice_number"] is tags["value"] is Tag.DIRECT
+    assert tags["room_count"] is not Tag.DIRECT
+    assert tags["total"] is Tag.MEASURE
+
+
 def test_a_few_rows_prove_nothing_about_difference():
     assert one("x1", ["a", "b", "c"]).tag is None
 
