@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # A link into the checkout, which pip would otherwise write through.
 LINKED := $(VENV)/share/jupyter/labextensions/jupyter-secure
 EXTENSION_SOURCES := $(shell find labextension -path labextension/node_modules -prune -o -type f -print 2>/dev/null | grep -v -e '/lib/' -e tsbuildinfo)
+# Of pytest; each has a PostgreSQL server and a broker or a browser beside it.
+PROCESSES ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help lab test test-fast lint bench bench-peers wheel clean
@@ -25,11 +27,11 @@ lab: build/.lab
 
 test: build/.test lint
 	@sh setup/system.sh bubblewrap chromium postgresql default-jdk-headless softhsm2
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(PROCESSES)
 
 test-fast: build/.test
 	@sh setup/system.sh bubblewrap postgresql softhsm2
-	$(BIN)/pytest -m "not slow" -x
+	$(BIN)/pytest --numprocesses $(PROCESSES) -m "not slow" -x
 
 lint: build/.test
 	$(BIN)/ruff check .

@@ -1,16 +1,31 @@
 """Fixtures for all tests: a migrated database on each of the two kinds of server that the store knows."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from jupyter_secure.broker.store import database
 from jupyter_secure.testing.postgres import PostgresServer
 
 KINDS = ("sqlite", "postgresql")
 
-# How long an example takes says more about what else the machine does.
-settings.register_profile("any machine", deadline=None)
+# How long an example takes, or making it, says more about what else the machine does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Spread tests over processes as `tests/spreading.py` says."""
+    from tests.spreading import Together
+
+    return Together(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Put files with a slow test first, each kind in the order that chance gave it."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
