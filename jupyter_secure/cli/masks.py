@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -32,6 +32,9 @@ def run(args: argparse.Namespace) -> int:
         ("method", "parameters", "meaning"),
         [[it["method"], ", ".join(it["parameters"]), it["meaning"]] for it in methods],
     )
+    for it in methods:
+        for name, choices in it["choices"].items():
+            print(f"{it['method']}: `{name}` is one of {', '.join(choices)}")
     for name, origin in sorted(others.items()):
         print(f"custom `{name}` comes from {origin}")
     return 0
@@ -43,5 +46,10 @@ def _described(name: str, kind: type[Any]) -> dict[str, Any]:
         "method": name,
         "parameters": [field.name for field in fields],
         "required": [field.name for field in fields if field.required],
+        "choices": {field.name: list(get_args(field.type)) for field in fields if _closed(field.type)},
         "meaning": " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
     }
+
+
+def _closed(kind: Any) -> bool:
+    return get_origin(kind) is Literal

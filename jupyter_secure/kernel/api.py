@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError, UnavailableError
+from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError, RefusedError, UnavailableError
 from jupyter_secure.protocol.messages import (
     AccessReply,
     AskAccess,
@@ -81,8 +81,11 @@ def load_with_note(
     if frame not in FRAMES:
         raise InvalidRequestError("Choose the frame from pandas, polars and arrow.")
     message = Load(dataset=dataset, rung=None if as_ is None else Rung(as_), columns=names(columns), purpose=purpose)
-    with ProgressBar(dataset) as bar:
-        return _load(message, frame, bar.show)
+    try:
+        with ProgressBar(dataset) as bar:
+            return _load(message, frame, bar.show)
+    except RefusedError as error:
+        raise _explained(error, message) from None
 
 
 def synthesize(dataset: Any, **wish: Any) -> Any:
@@ -248,6 +251,18 @@ def _load(message: Load, frame: str, show: ShowProgress) -> tuple[Any, LoadNote 
         raise IntegrityError(detail="a load was answered without a view")
     loaded = client.open(reply, fd, show, frame)
     return loaded, LoadNote(reply, len(loaded), message.rung)
+
+
+def _explained(error: RefusedError, wish: Load) -> Exception:
+    """Return what a refusal comes from where the catalog shows it, a column that was mistyped; else the refusal."""
+    if type(error) is not RefusedError or not wish.columns:
+        return error
+    offers = _ask(Catalog(), CatalogReply).offers
+    known = next(([column.name for column in each.columns] for each in offers if each.dataset == wish.dataset), [])
+    unknown = [name for name in wish.columns if name not in known]
+    if not known or not unknown:
+        return error
+    return InvalidRequestError(f"`{wish.dataset}` has no column {', '.join(unknown)}. There are: {', '.join(known)}.")
 
 
 def _ask(message: Any, expected: type[Any]) -> Any:

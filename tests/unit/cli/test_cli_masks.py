@@ -14,4 +14,8 @@ def test_the_methods_are_listed_with_their_parameters(capsys, monkeypatch):
     [bucket] = [it for it in told["methods"] if it["method"] == "bucket"]
     assert (bucket["parameters"], bucket["required"]) == (["count", "domain"], ["count"])
     assert command.main(["masks"]) == 0
-    assert "shift-dates        days, subject" in capsys.readouterr().out
+    [general] = [it for it in told["methods"] if it["method"] == "generalize"]
+    assert general["choices"] == {"unit": ["day", "week", "month", "quarter", "year", "decade"]}
+    shown = capsys.readouterr().out
+    assert "shift-dates        days, subject" in shown
+    assert "partial: `form` is one of email, phone, iban, card, tail" in shown

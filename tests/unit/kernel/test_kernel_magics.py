@@ -301,6 +301,20 @@ def test_why_names_the_column_the_rule_and_what_to_do(shell, relay):
     assert "Rule more would give raw. This needs guard G3" in text
 
 
+def test_a_column_that_was_mistyped_is_told_and_nothing_else_of_a_refusal(shell, answers):
+    refused = RefusedError("Nothing called `patients` is available to you.")
+    answers.handlers[Load] = lambda _: refused
+    for line, says in (
+        ("patients --columns cost,coat", "has no column coat. There are: name, cost, zip."),
+        ("patients --columns cost,zip", "Nothing called"),
+        ("payroll --columns coat", "Nothing called"),
+        ("patients", "Nothing called"),
+    ):
+        assert says in run(shell, f"%secure_load {line}").public
+    answers.handlers[Catalog] = lambda _: CatalogReply(offers=())
+    assert "Nothing called" in run(shell, "%secure_load patients --columns coat").public
+
+
 def test_a_budget_does_not_tell_what_colleagues_spent(shell, relay):
     gauge = Gauge(dataset="patients", scope="dataset", cap="10", spent=None, remaining=None, delta="1e-6")
     relay.handlers[Budget] = lambda _: BudgetReply(gauges=(gauge,))
