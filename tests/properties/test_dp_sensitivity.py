@@ -13,7 +13,7 @@ from jupyter_secure.broker.views.dp.bind import bind
 from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.group import group_codes
 from jupyter_secure.broker.views.dp.normalise import bound_contributions, normalise, numbered
-from jupyter_secure.broker.views.dp.predicate import truth
+from jupyter_secure.broker.views.dp.predicate import certainly
 from jupyter_secure.broker.views.dp.sensitivity import sensitivity
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain
 from jupyter_secure.protocol.queryread import read_question
@@ -58,7 +58,7 @@ def parts(table, domain, fields):
     columns = {name: normalise(table.column(name), public.columns[name]) for name in bound.columns}
     used = bound_contributions(table.column("pid"), public.k, KEY)
     if bound.test is not None:
-        used = used & truth(bound.test, columns).true
+        used = used & certainly(bound.test, columns)
     columns[PERSONS] = numbered(table.column("pid"))
     codes = group_codes(bound.slots, columns)
     return [

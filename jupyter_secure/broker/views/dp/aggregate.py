@@ -34,7 +34,7 @@ def aggregate(
     """
     for col in (part.col, part.beside):
         if col is not None:
-            used = used & ~columns[col].null
+            used = used > columns[col].null  # used, and more than null: not null
     if isinstance(part, PersonsPart):
         return _persons(columns[PERSONS].codes[used], None if codes is None else codes[used], groups)
     if isinstance(part, TreePart):
@@ -55,8 +55,13 @@ def _total(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Norma
     total = 0
     for start in range(0, len(used), BLOCK):
         rows = slice(start, start + BLOCK)
-        total += int((_values(part, columns, rows) * used[rows]).sum(dtype=np.int64))
-    return total
+        total += int(np.einsum("i,i->", _whole(part, columns, rows), used[rows]))
+    return total - part.centre * int(np.count_nonzero(used)) if isinstance(part, SumPart) else total
+
+
+def _whole(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal], rows: slice) -> NDArray[np.int64]:
+    # The centre of a plain sum is taken off once for all rows, which is a third of the work.
+    return _clipped(part, columns, rows) if isinstance(part, SumPart) else _values(part, columns, rows)
 
 
 def _values(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal], rows: Rows) -> NDArray[np.int64]:
@@ -68,9 +73,13 @@ def _values(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Norm
 
 
 def _moved(part: SumPart | SquarePart, columns: Mapping[str, Normal], rows: Rows) -> NDArray[np.int64]:
-    moved = np.clip(columns[part.col].codes[rows], part.lo, part.hi)
-    moved -= part.centre
-    return moved
+    return _clipped(part, columns, rows) - part.centre
+
+
+def _clipped(part: SumPart | SquarePart, columns: Mapping[str, Normal], rows: Rows) -> NDArray[np.int64]:
+    column = columns[part.col]
+    codes = column.codes[rows]
+    return codes if all(column.within(part.lo, part.hi)) else np.clip(codes, part.lo, part.hi)
 
 
 def _steps(part: SquarePart, columns: Mapping[str, Normal], rows: Rows) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from .bind import Bound
 from .group import group_codes, labels
 from .normalise import Normal
 from .opened import answer_open, forecast_open
-from .predicate import truth
+from .predicate import certainly
 from .refine import refined, refinement
 from .release import Noise, noise_for, release
 from .sensitivity import Part, sensitivity
@@ -45,7 +45,7 @@ def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_])
         columns: codes of every column in `bound.columns`, and of persons where they are counted.
         kept: rows that bounding of contributions left.
     """
-    used = kept if bound.test is None else kept & truth(bound.test, columns).true
+    used = kept if bound.test is None else kept & certainly(bound.test, columns)
     if bound.opened is not None:
         return Answered(*answer_open(bound.opened, columns, used))
     codes = group_codes(bound.slots, columns)

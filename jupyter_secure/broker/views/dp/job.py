@@ -151,7 +151,7 @@ def _packed(answered: Answered) -> DpResult:
 
 
 def _size(value: Any) -> int:
-    parts = value if isinstance(value, Normal) else (value,)
+    parts = (value.codes, value.null, value.names) if isinstance(value, Normal) else (value,)
     return sum(int(part.nbytes) for part in parts if part is not None)
 
 

@@ -23,11 +23,17 @@ class Normal(NamedTuple):
 
     Attributes:
         names: of an open column what its codes stand for, in an order that is data.
+        bounds: the codes that policy's bounds stand for, of a number; no code lies beyond them.
     """
 
     codes: NDArray[np.int64]
     null: NDArray[np.bool_]
     names: pa.Array[Any] | None = None
+    bounds: tuple[int, int] | None = None
+
+    def within(self, lo: int, hi: int) -> tuple[bool, bool]:
+        """Say whether policy alone keeps every code from `lo` upwards, and up to `hi`; the rows are not looked at."""
+        return (False, False) if self.bounds is None else (lo <= self.bounds[0], self.bounds[1] <= hi)
 
 
 def normalise(column: pa.ChunkedArray[Any], facts: ColumnFacts) -> Normal:
@@ -114,7 +120,8 @@ def _number(column: pa.ChunkedArray[Any], facts: NumberFacts) -> Normal:
     unit = float(facts.unit)
     inside = np.clip(np.where(null, 0.0, values), facts.lo * unit, facts.hi * unit)  # also tames infinities
     scaled = np.rint(inside / unit)
-    return Normal(np.clip(scaled, facts.lo, facts.hi).astype(np.int64), null)
+    codes = np.clip(scaled, facts.lo, facts.hi).astype(np.int64)
+    return Normal(codes, null, bounds=(facts.lo, facts.hi))
 
 
 def _open(column: pa.ChunkedArray[Any]) -> Normal:

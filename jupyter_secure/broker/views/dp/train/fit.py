@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from jupyter_secure.broker.views.dp.answer import Answered
 from jupyter_secure.broker.views.dp.normalise import Normal
-from jupyter_secure.broker.views.dp.predicate import truth
+from jupyter_secure.broker.views.dp.predicate import certainly
 from jupyter_secure.broker.views.dp.release import Noise, noise_for, release
 from jupyter_secure.broker.views.dp.sensitivity import CountPart, Sensitivity, sensitivity
 from jupyter_secure.protocol.training import Bayes, Gradient, Marginals, Means
@@ -44,7 +44,7 @@ def fit(bound: BoundTraining, columns: Mapping[str, Normal], kept: NDArray[np.bo
         columns: codes of every column in `bound.columns`.
         kept: rows that bounding of contributions left.
     """
-    used = kept if bound.test is None else kept & truth(bound.test, columns).true
+    used = kept if bound.test is None else kept & certainly(bound.test, columns)
     if bound.target is not None:
         used = used & known(bound.target, columns)
     rows = design(bound.blocks, columns, used)
