@@ -43,6 +43,7 @@ from jupyter_secure.broker.ruling import Ruling, delivery, noted, outcome, said_
 from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.served import Served
 from jupyter_secure.broker.step_up import missing
+from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, looked_at, needed
@@ -231,7 +232,8 @@ class Gate:
     def _judge(
         self, caller: Caller, wish: Load, request: str
     ) -> tuple[DatasetVersion | None, Decision | None, StepUpError | None, dict[str, str]]:
-        policy, version, decision = self._decide(caller, wish)
+        with reading(self.vault.engine):
+            policy, version, decision = self._decide(caller, wish)
         if version is None or decision is None:
             return version, decision, None, {}
         ask = self._ask(policy, caller, wish, version)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 FIRST_MARK = 0.022  # seconds; most small questions are done by then
+LITTLE = 0.005  # several times what asking policy takes
 TICK = 0.002  # the loop's own timer rounds to milliseconds, and how it rounds would tell the time after all
 
 
@@ -26,6 +27,11 @@ class Pace:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._began, self._now, self._sleep = began, now, sleep
+
+    async def nearly(self) -> None:
+        """Return when little time is left to the next mark: for what shall not be older than that when it leaves."""
+        elapsed = self._now() - self._began
+        await self._sleep(max(0.0, next_mark(elapsed) - elapsed - LITTLE))
 
     async def mark(self) -> None:
         """Return at the next mark."""

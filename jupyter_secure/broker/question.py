@@ -9,8 +9,8 @@
  (4) unwrap the keys of only the columns that the question looks at
  (5) a worker computes exact sums and adds the noise
  (5a) keep the answer in the ledger, so that the same question never gets a second draw, and seal it to the kernel's key
- (5b) wait for the next mark of a fixed grid of times, also after a failure
- (6) ask policy once more and hand the sealed answer over; (7) record the outcome
+ (6) ask policy once more, just before (6a) the next mark of a fixed grid of times, which failures wait for too; hand
+     the sealed answer over; (7) record the outcome
 Nothing is refunded when a step after (3a) fails: a refund would itself be an answer.
 """
 
@@ -35,6 +35,7 @@ from jupyter_secure.broker.ledger.scope import Scope, notebook_scope
 from jupyter_secure.broker.pace import Pace
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, outcome
+from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.broker.views.dp.asking import bind_asked, columns_of, forecast_asked
 from jupyter_secure.broker.views.dp.domain import describe, facts
@@ -100,9 +101,10 @@ class Questions:
                 try:
                     async with self._gate.turns[caller.principal.name]:
                         answer, fd = await self._answer(caller, ruling, priced, held)
+                    await pace.nearly()
+                    await self._gate.require_still(caller, load, ruling)  # (6)
                 finally:
-                    await pace.mark()  # (5b)
-                await self._gate.require_still(caller, load, ruling)  # (6)
+                    await pace.mark()  # (6a)
                 await deliver(answer, fd)
         except BaseException as error:
             await to_the_end(self._gate.failed(caller, ruling, Kind.QUERY_FAILED, error))
@@ -202,9 +204,12 @@ class Questions:
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
         asked = priced.question
         columns = needed_columns(priced.domain, columns_of(asked))
+        with reading(self._vault.engine):
+            parts = self._gate.open_parts(ruling.version, frozenset(columns))
+            lists = self._gate.open_lists(ruling.view.rows)
         return DpJob(
-            parts=self._gate.open_parts(ruling.version, frozenset(columns)),
-            lists=self._gate.open_lists(ruling.view.rows),
+            parts=parts,
+            lists=lists,
             asked=DpQuestion(
                 question=asked if isinstance(asked, Question) else None,
                 training=asked if isinstance(asked, Training) else None,
@@ -245,10 +250,11 @@ class Questions:
         # The domain names every column the person may ask about, not just these, so that the worker's normalised
         # columns serve the next question too.
         every = Load(dataset=ruling.view.dataset, rung=Rung.DP, purpose=ruling.view.purpose)
-        version, decision = self._gate.decide(caller, every)
-        if version != ruling.version or decision is None or decision.view is None:
-            raise ConflictError("The policy changed meanwhile. Run the cell again; nothing was spent.")
-        domain, budget = self._terms(decision.view, version)
+        with reading(self._vault.engine):
+            version, decision = self._gate.decide(caller, every)
+            if version != ruling.version or decision is None or decision.view is None:
+                raise ConflictError("The policy changed meanwhile. Run the cell again; nothing was spent.")
+            domain, budget = self._terms(decision.view, version)
         units = units_of(epsilon or budget.default_query, budget.delta)
         bind_asked(question, facts(domain), units)
         return Priced(question, domain, budget, units)
@@ -269,16 +275,17 @@ class Questions:
         await asyncio.to_thread(self._write_caps, caller, view, budget)
 
     def _write_caps(self, caller: Caller, view: ViewSpec, budget: Purse) -> None:
-        times = 1 + self._ledger.renewals(view.dataset)
         most = units_of(str(MAX_EPSILON), budget.delta)  # what delta pays for is bounded by it too
         said = {"dataset": budget.epsilon, "person": budget.person, "project": budget.project}
-        self._ledger.set_caps(
-            {
-                scope: min(units_of(epsilon, budget.delta) * times, most)
+
+        def wanted(renewals: int) -> dict[Scope, int]:
+            return {
+                scope: min(units_of(epsilon, budget.delta) * (1 + renewals), most)
                 for scope in self._scopes(caller, view)
                 if (epsilon := said.get(scope.kind))
             }
-        )
+
+        self._ledger.set_renewed_caps(view.dataset, wanted)
 
     @staticmethod
     def _scopes(caller: Caller, view: ViewSpec) -> tuple[Scope, ...]:
@@ -291,10 +298,8 @@ class Questions:
     async def _anchor(self) -> None:
         # One at a time, so that the last anchor of this broker in the log is its newest.
         async with self._anchoring:
-            head = await asyncio.to_thread(self._ledger.head)
-            header = Header(
-                time=self._vault.now(), kind=Kind.LEDGER_ANCHORED, outcome="done", extra={"head": str(head)}
-            )
+            extra = {"head": str(self._ledger.seen)}
+            header = Header(time=self._vault.now(), kind=Kind.LEDGER_ANCHORED, outcome="done", extra=extra)
             await self._vault.audit.record(header)
 
     def _require_anchor(self) -> None:

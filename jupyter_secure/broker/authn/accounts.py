@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError as AlreadyThereError
 
-from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.database import reading, transaction
 from jupyter_secure.broker.store.tables.accounts import ACCOUNTS, TICKETS
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, UnauthenticatedError
 from jupyter_secure.protocol.noun import Count, Noun, RoleName, UserName
@@ -80,7 +80,7 @@ class Accounts:
         Raises:
             UnauthenticatedError: there is no such account, or it is disabled.
         """
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return active(connection, name)
 
     def verify_password(self, name: str, password: str) -> Principal:

@@ -12,16 +12,17 @@ import base64
 import binascii
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
-from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.database import reading, transaction
 from jupyter_secure.broker.store.tables.grants import GRANTS
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, UnauthenticatedError
 from jupyter_secure.protocol.grant import Grant, GuardReport
 from jupyter_secure.protocol.noun import KernelId, NotebookPath
+from jupyter_secure.protocol.principal import Principal
 
 from .accounts import active
 
@@ -31,17 +32,26 @@ _NAMED = select(GRANTS).where(GRANTS.c.id == bindparam("grant"))  # asked twice 
 _ENDED = "This kernel's grant has ended. Restart the kernel; if that does not help, log in again."
 
 
+class Shown(NamedTuple):
+    """A grant that holds, the key bound to it (None before the kernel's `Hello`), and whom `admit` named."""
+
+    grant: Grant
+    public_key: str | None
+    holder: Principal | None
+
+
 class Grants:
     """The grants of one vault.
 
     Args:
         engine: the vault's database.
         now: milliseconds since 1970.
-        admit: raises `UnauthenticatedError` for a person without a place in the store; on a Hub there are no accounts.
+        admit: names a person, or raises `UnauthenticatedError` for one without a place in the store; on a Hub there are
+            no accounts, and it names nobody.
     """
 
     def __init__(
-        self, engine: Engine, now: Callable[[], int], admit: Callable[[Connection, str], object] = active
+        self, engine: Engine, now: Callable[[], int], admit: Callable[[Connection, str], Principal | None] = active
     ) -> None:
         self._engine = engine
         self._now = now
@@ -78,7 +88,7 @@ class Grants:
             UnauthenticatedError: it never was, has expired, was closed, or its account is not active.
         """
         with self._engine.connect() as connection:
-            return self._live(connection, grant)[0]
+            return self._live(connection, grant).grant
 
     def find(self, grant: str) -> Grant | None:
         """Return a grant that was not closed, whatever else has become of it."""
@@ -97,15 +107,15 @@ class Grants:
         """
         _require_key(public_key)
         with transaction(self._engine) as connection:
-            live, bound = self._live(connection, grant)
+            live, bound, _ = self._live(connection, grant)
             if bound not in {None, public_key}:
                 raise ConflictError("This kernel has shown another key before. Restart it to begin anew.")
             connection.execute(update(GRANTS).where(GRANTS.c.id == grant).values(public_key=public_key))
         return live
 
-    def shown(self, grant: str) -> tuple[Grant, str | None]:
-        """Return a grant as `get` does, and the key bound to it: None before the kernel's `Hello`."""
-        with self._engine.connect() as connection:
+    def shown(self, grant: str) -> Shown:
+        """Return a grant as `get` does, with what was read beside it."""
+        with reading(self._engine) as connection:
             return self._live(connection, grant)
 
     def move(self, grant: str, notebook: str) -> Grant:
@@ -116,7 +126,7 @@ class Grants:
             InvalidRequestError: the path is too long.
         """
         with transaction(self._engine) as connection:
-            live, _ = self._live(connection, grant)
+            live = self._live(connection, grant).grant
             moved = _grant(**{**msgspec.structs.asdict(live), "notebook": notebook})
             connection.execute(update(GRANTS).where(GRANTS.c.id == grant).values(notebook=moved.notebook))
         return moved
@@ -136,15 +146,15 @@ class Grants:
             _close(connection, self._now(), GRANTS.c.id == grant)
         return None if row is None else _from_row(dict(row))
 
-    def _live(self, connection: Connection, grant: str) -> tuple[Grant, str | None]:
+    def _live(self, connection: Connection, grant: str) -> Shown:
         row = connection.execute(_NAMED, {"grant": grant}).mappings().first()
         if row is None or row["closed"] is not None or row["expires"] <= self._now():
             raise UnauthenticatedError(_ENDED)
         try:
-            self._admit(connection, row["user"])
+            holder = self._admit(connection, row["user"])
         except UnauthenticatedError:
             raise UnauthenticatedError(_ENDED) from None
-        return _from_row(dict(row)), row["public_key"]
+        return Shown(_from_row(dict(row)), row["public_key"], holder)
 
 
 def _grant(*, kernel: str, notebook: str, **fields: Any) -> Grant:

@@ -1,7 +1,7 @@
 """The ledger: reserve, then compute, then keep the answer.
 
 Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns) -> draw noise, and
-beside it put `head()` into the audit log -> `attach` the answer -> send, once all of it is durable. A crash after
+beside it put `seen` into the audit log -> `attach` the answer -> send, once all of it is durable. A crash after
 `reserve` loses budget and leaks nothing; a crash after `attach` answers the same bytes again. Nothing is ever
 refunded: a refund on failure would itself be an answer.
 
@@ -15,13 +15,14 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from jupyter_secure.broker.store.database import Family, transaction
+from jupyter_secure.broker.store.database import Family, reading, transaction
 from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
 from jupyter_secure.protocol.errors import BudgetError, ConflictError
 from jupyter_secure.protocol.messages import Gauge
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _ENTRIES, _KEPT = LEDGER_ENTRIES.c, LEDGER_ANSWERS.c
 _NEWEST = select(_ENTRIES.seq, _ENTRIES.hash).order_by(_ENTRIES.seq.desc()).limit(1)
 _BODY = select(_ENTRIES.body).where(_ENTRIES.seq == bindparam("number"))
+_ENTRY, _ANSWER = insert(LEDGER_ENTRIES), insert(LEDGER_ANSWERS)
 _ANSWERS = select(_KEPT.entry).where(_KEPT.question == bindparam("key"))
 _FIRST_ANSWER = (
     select(_KEPT.entry, _KEPT.answer).where(_KEPT.question == bindparam("key")).order_by(_KEPT.entry).limit(1)
@@ -66,6 +68,7 @@ class Ledger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._seen = Head()
+        self._seeing = threading.Lock()
 
     def set_cap(self, scope: Scope, units: int) -> None:
         """Make a budget, or change its cap, as policy says; a cap below what is spent becomes what is spent.
@@ -76,19 +79,15 @@ class Ledger:
 
     def set_caps(self, wanted: Mapping[Scope, int]) -> None:
         """Make or change several budgets, as `set_cap` does; one read when nothing changes."""
-        if not all(0 <= units <= MAX_UNITS for units in wanted.values()):
-            raise BudgetError("A privacy budget is out of range. Ask a data steward to correct the policy.")
-        with self._engine.connect() as connection:
-            rows = caps.rows(connection, tuple(wanted))
-        stale = {
-            scope: units
-            for scope, units in wanted.items()
-            if scope not in rows or rows[scope].cap != max(units, rows[scope].spent)
-        }
-        if stale:
-            with transaction(self._engine, Family.LEDGER) as connection:
-                for scope, units in sorted(stale.items()):
-                    self._write_cap(connection, scope, units)
+        with reading(self._engine) as connection:
+            stale = _stale(connection, wanted)
+        self._write_caps(stale)
+
+    def set_renewed_caps(self, dataset: str, wanted: Callable[[int], Mapping[Scope, int]]) -> None:
+        """Do the same for budgets that grow with the renewals of a dataset, whose number `wanted` is given."""
+        with reading(self._engine) as connection:
+            stale = _stale(connection, wanted(caps.renewals(connection, dataset)))
+        self._write_caps(stale)
 
     def reserve(
         self, question: str, scopes: tuple[Scope, ...], units: int, *, also: tuple[Scope, ...] = ()
@@ -117,7 +116,7 @@ class Ledger:
                 caps.spend(connection, scope, row, units)
             paid = sorted(ids.values())
             head = self._append(connection, body(kind="debit", question=key, caps=paid, units=units))
-        self._seen = head
+        self._saw(head)
         return Reservation(head.size, key, units)
 
     def attach(self, reservation: Reservation, answer: bytes) -> None:
@@ -134,12 +133,12 @@ class Ledger:
             if _answered(connection, reservation):
                 raise ConflictError("That question has its answer already.")
             entry = self._append(connection, body(kind="answer", debit=reservation.seq, digest=digest))
-            connection.execute(insert(LEDGER_ANSWERS).values(entry=entry.size, question=reservation.key, answer=answer))
-        self._seen = entry
+            connection.execute(_ANSWER, {"entry": entry.size, "question": reservation.key, "answer": answer})
+        self._saw(entry)
 
     def renewals(self, dataset: str) -> int:
         """Return how often the budgets of a dataset were renewed; each time they grow by what policy says."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return caps.renewals(connection, dataset)
 
     def renew(self, dataset: str) -> Head:
@@ -151,7 +150,7 @@ class Ledger:
         with transaction(self._engine, Family.LEDGER) as connection:
             self._write_cap(connection, Scope("renewal", dataset, f"{caps.renewals(connection, dataset) + 1:06}"), 0)
             head = _head(connection)
-        self._seen = head
+        self._saw(head)
         return head
 
     def spent(self, scope: Scope) -> tuple[int, int]:
@@ -165,7 +164,7 @@ class Ledger:
 
         `remaining` is the largest epsilon that one more question could cost; epsilons do not add up, rho does.
         """
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = caps.rows(connection, scopes)
             renewed = {dataset: caps.renewals(connection, dataset) for dataset in {scope.dataset for scope in rows}}
         out = []
@@ -187,9 +186,14 @@ class Ledger:
         return tuple(out)
 
     def head(self) -> Head:
-        """Return the state to anchor in the audit log."""
+        """Return the present state."""
         with self._engine.connect() as connection:
             return _head(connection)
+
+    @property
+    def seen(self) -> Head:
+        """The newest state that this process has written or checked: what it anchors in the audit log."""
+        return self._seen
 
     def check_anchor(self, anchor: Head) -> None:
         """Check that this ledger continues the anchored one; a longer one is fine.
@@ -199,8 +203,17 @@ class Ledger:
         """
         with self._engine.connect() as connection:
             _check(connection, anchor)
-        if anchor.size > self._seen.size:
-            self._seen = anchor
+        self._saw(anchor)
+
+    def _saw(self, head: Head) -> None:
+        with self._seeing:  # another thread may have committed a later one and come here first
+            self._seen = max(self._seen, head, key=lambda each: each.size)
+
+    def _write_caps(self, wanted: Mapping[Scope, int]) -> None:
+        if wanted:
+            with transaction(self._engine, Family.LEDGER) as connection:
+                for scope, units in sorted(wanted.items()):
+                    self._write_cap(connection, scope, units)
 
     def _write_cap(self, connection: Connection, scope: Scope, units: int) -> None:
         row = caps.find(connection, scope)
@@ -223,8 +236,20 @@ class Ledger:
         if present != self._seen:
             _check(connection, self._seen)
         head = present.followed_by(text)
-        connection.execute(insert(LEDGER_ENTRIES).values(seq=head.size, body=text, hash=head.hash))
+        connection.execute(_ENTRY, {"seq": head.size, "body": text, "hash": head.hash})
         return head
+
+
+def _stale(connection: Connection, wanted: Mapping[Scope, int]) -> dict[Scope, int]:
+    """Return those of the budgets that are not what is wanted."""
+    if not all(0 <= units <= MAX_UNITS for units in wanted.values()):
+        raise BudgetError("A privacy budget is out of range. Ask a data steward to correct the policy.")
+    rows = caps.rows(connection, tuple(wanted))
+    return {
+        scope: units
+        for scope, units in wanted.items()
+        if scope not in rows or rows[scope].cap != max(units, rows[scope].spent)
+    }
 
 
 def _head(connection: Connection) -> Head:

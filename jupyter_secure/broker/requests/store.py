@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine, RowMapping, bindparam, delete, insert, select, update
 
-from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.store.database import reading, transaction
 from jupyter_secure.broker.store.tables.requests import ACKNOWLEDGEMENTS, REQUESTS
 from jupyter_secure.protocol.access import AccessRequest, RequestState
 from jupyter_secure.protocol.errors import ConflictError, RefusedError
@@ -95,7 +95,7 @@ class Requests:
 
     def standing(self, user: str) -> tuple[tuple[AccessRequest, ...], dict[str, str]]:
         """Return the person's approvals that are not over, and the digest of the text of each purpose acknowledged."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(_STANDING, {"user": user, "now": self._now()}).mappings()
             requests = tuple(_from_row(row) for row in rows)
             return requests, {row.purpose: row.digest for row in connection.execute(_TEXTS, {"user": user})}

@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, insert, select
 
 from jupyter_secure.broker.keys.signing import Verifier
+from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.store.tables.keys import KEYS
 from jupyter_secure.broker.store.tables.sealed import SEALED_VERSIONS
 from jupyter_secure.protocol.dataset import DatasetVersion
@@ -133,7 +134,7 @@ class Catalog:
 
     def _remembered(self, name: str, version: int | None) -> tuple[int, str]:
         which = {"name": name} if version is None else {"name": name, "number": version}
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(_NEWEST if version is None else _NUMBERED, which).one_or_none()
         if row is None:
             raise RefusedError(detail="the store knows no such dataset or version, or its key was destroyed")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select
 
 from jupyter_secure.broker.keys.signing import (
     IN_TOTO,
@@ -23,6 +23,7 @@ from jupyter_secure.broker.keys.signing import (
     read_statement,
     seal_envelope,
 )
+from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.store.tables.sealed import KEY_SHEETS
 from jupyter_secure.protocol.errors import IntegrityError, RefusedError
 from jupyter_secure.protocol.noun import ColumnName, DatasetName, Noun
@@ -31,6 +32,7 @@ from .manifest import Digest, Signed, WrappedKey
 
 PREDICATE = "https://jupyter-secure.dev/key-sheet/v1"
 _T = KEY_SHEETS.c
+_NEWEST = select(func.max(_T.generation)).where(_T.dataset == bindparam("name"))
 
 
 class PartKeys(Noun):
@@ -72,8 +74,8 @@ class KeySheets:
 
     def generation(self, dataset: str) -> int:
         """Return the generation of a dataset's key."""
-        with self._engine.connect() as connection:
-            return connection.execute(select(func.max(_T.generation)).where(_T.dataset == dataset)).scalar() or 1
+        with reading(self._engine) as connection:
+            return connection.execute(_NEWEST, {"name": dataset}).scalar() or 1
 
     def erased(self, dataset: str) -> frozenset[int]:
         """Return the versions whose data keys nothing unwraps any more."""

@@ -15,13 +15,14 @@ import functools
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol, get_args
+from typing import Any, NamedTuple, Protocol, get_args
 
 from msgspec.structs import replace
 
 from jupyter_secure._version import __version__
 from jupyter_secure.broker.authn.accounts import Accounts
-from jupyter_secure.broker.authn.grants import Grants
+from jupyter_secure.broker.authn.freshness import verified_at
+from jupyter_secure.broker.authn.grants import Grants, Shown
 from jupyter_secure.broker.authn.limiter import Limiter
 from jupyter_secure.broker.authn.login import Login as LoginDoor
 from jupyter_secure.broker.authn.passkeys import RelyingParty
@@ -36,8 +37,10 @@ from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import evenly
 from jupyter_secure.broker.requests.store import Requests
+from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.protocol.access import AccessRequest
 from jupyter_secure.protocol.errors import InvalidRequestError, LockedError, SecureError, UnlockError
 from jupyter_secure.protocol.grant import Grant, GuardReport
 from jupyter_secure.protocol.messages import (
@@ -93,6 +96,14 @@ class Changed(Protocol):
 
     async def __call__(self, notebook: str | None, user: str | None = None) -> None:
         """Tell them."""
+
+
+class _Standing(NamedTuple):
+    """What the records say of a person, at one moment."""
+
+    approvals: tuple[AccessRequest, ...]
+    acknowledged: dict[str, str]
+    mfa_at: int | None
 
 
 class Desk:
@@ -283,11 +294,11 @@ class Desk:
         return await asyncio.to_thread(self._egress.network, await self._caller_of_ticket(body))
 
     async def _caller_of_grant(self, number: str, came: float | None = None) -> Caller:
-        grant, key = await asyncio.to_thread(self.grants.shown, number)
-        principal = await self.identify.holder(grant)
+        shown, standing = await asyncio.to_thread(self._shown, number)
+        principal = await self.identify.holder(shown.grant, shown.holder)
         again = functools.partial(self._caller_of_grant, number)
-        caller = await asyncio.to_thread(self._caller, principal, again, grant)
-        public_key = base64.b64decode(key) if key else b""
+        caller = self._caller(principal, standing, again, shown.grant)
+        public_key = base64.b64decode(shown.public_key) if shown.public_key else b""
         return dataclasses.replace(caller, public_key=public_key, came=caller.came if came is None else came)
 
     async def _caller_of_ticket(
@@ -301,18 +312,28 @@ class Desk:
         if grant is not None:
             await self.identify.own(grant)
         again = functools.partial(self._caller_of_ticket, body)
-        return await asyncio.to_thread(self._caller, principal, again, grant)
+        return self._caller(principal, await asyncio.to_thread(self._standing, principal.name), again, grant)
 
-    def _caller(self, principal: Principal, again: Callable[[], Awaitable[Caller]], grant: Grant | None) -> Caller:
-        """Read what the records say of whoever asks."""
-        approvals, acknowledged = self.requests.standing(principal.name)
+    def _shown(self, number: str) -> tuple[Shown, _Standing]:
+        with reading(self.vault.engine):
+            shown = self.grants.shown(number)
+            return shown, self._standing(shown.grant.user)
+
+    def _standing(self, name: str) -> _Standing:
+        """Read what the records say of a person."""
+        with reading(self.vault.engine) as connection:
+            return _Standing(*self.requests.standing(name), verified_at(connection, name))
+
+    def _caller(
+        self, principal: Principal, standing: _Standing, again: Callable[[], Awaitable[Caller]], grant: Grant | None
+    ) -> Caller:
         return Caller(
-            principal=self._mfa.dated(principal),
+            principal=replace(principal, mfa_at=standing.mfa_at),
             now_ms=self.vault.now(),
             again=again,
             grant=grant,
-            approvals=approvals,
-            acknowledged=acknowledged,
+            approvals=standing.approvals,
+            acknowledged=standing.acknowledged,
         )
 
     def _header(self, kind: Kind, outcome: str = "done", **fields: Any) -> Header:

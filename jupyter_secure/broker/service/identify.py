@@ -39,8 +39,8 @@ class Identify(Protocol):
     logins: bool
     declared: GuardLevel
 
-    def admit(self, connection: Connection, user: str) -> object:
-        """Say inside a transaction whether a person may hold a grant.
+    def admit(self, connection: Connection, user: str) -> Principal | None:
+        """Say inside a transaction whether a person may hold a grant; return the person, if that is known here.
 
         Raises:
             UnauthenticatedError: the person has no place here (any more).
@@ -54,8 +54,8 @@ class Identify(Protocol):
             UnavailableError: whoever could say so cannot be asked.
         """
 
-    async def holder(self, grant: Grant) -> Principal:
-        """Return the person for whom a grant's kernel asks, with the roles of now.
+    async def holder(self, grant: Grant, admitted: Principal | None) -> Principal:
+        """Return the person for whom a grant's kernel asks, with the roles of now; `admitted` is whom `admit` returned.
 
         Raises:
             UnauthenticatedError: the account is gone, or whoever shows the grant is not whom it was minted for.
@@ -89,7 +89,7 @@ class LocalTickets:
         self._accounts = Accounts(engine, now)
         self._tickets = Tickets(engine, now)
 
-    def admit(self, connection: Connection, user: str) -> object:
+    def admit(self, connection: Connection, user: str) -> Principal:
         """Demand an active account."""
         return active(connection, user)
 
@@ -97,9 +97,9 @@ class LocalTickets:
         """See `Identify`."""
         return self._tickets.whoami(ticket)
 
-    async def holder(self, grant: Grant) -> Principal:
+    async def holder(self, grant: Grant, admitted: Principal | None) -> Principal:
         """See `Identify`."""
-        return self._accounts.get(grant.user)
+        return admitted or self._accounts.get(grant.user)
 
     async def own(self, grant: Grant) -> None:
         """Believe the relay: it alone has the socket."""
@@ -137,8 +137,9 @@ class HubTokens:
         proved, person = await self._proved()
         return Session(principal=person, ticket="", expires_at=proved.expires_at)
 
-    async def holder(self, grant: Grant) -> Principal:
+    async def holder(self, grant: Grant, admitted: Principal | None = None) -> Principal:
         """See `Identify`."""
+        del admitted  # nobody: the Hub alone knows people
         proved, person = await self._proved()
         if (person.name, proved.server) != (grant.user, grant.server) or proved.server is None:
             LOG.warning("a grant was shown beside a token of another person or server")

@@ -17,6 +17,7 @@ from jupyter_secure.broker.authn.freshness import verified_at
 from jupyter_secure.broker.authn.passkeys import RelyingParty
 from jupyter_secure.broker.authn.second_factor import SecondFactor
 from jupyter_secure.broker.caller import Caller
+from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.protocol.messages import (
     Done,
@@ -87,7 +88,7 @@ class Mfa:
 
     def dated(self, principal: Principal) -> Principal:
         """Return the same person with the time of the last proof, whoever vouches for the name."""
-        with self._vault.engine.connect() as connection:
+        with reading(self._vault.engine) as connection:
             return replace(principal, mfa_at=verified_at(connection, principal.name))
 
     async def answer(self, body: MfaRequest) -> RelayReply:

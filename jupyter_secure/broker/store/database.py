@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,16 @@ _SETTINGS = (
 )
 _IMMEDIATE = "jupyter_secure_immediate"
 _NEWER = "The database was made by a newer version of jupyter-secure. Install that version here too."
+
+
+class _Moments(threading.local):
+    """Which connection a thread reads on just now."""
+
+    def __init__(self) -> None:
+        self.given: dict[Engine, Connection] = {}
+
+
+_moments = _Moments()
 
 
 class Family(enum.IntEnum):
@@ -160,6 +171,25 @@ def transaction(engine: Engine, family: Family = Family.PEOPLE) -> Iterator[Conn
         if not sqlite:
             postgres.take_turn(connection, family)
         yield connection
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that only reads; whoever reads inside it, in the same thread, is given the same one.
+
+    What belongs to one step of a request is then read at one moment, and costs one connection instead of one for each
+    question to the store. Nothing is written inside it by the same thread: that would not be seen.
+    """
+    given = _moments.given.get(engine)
+    if given is not None:
+        yield given
+        return
+    with engine.connect() as connection:
+        _moments.given[engine] = connection
+        try:
+            yield connection
+        finally:
+            del _moments.given[engine]
 
 
 def scrub(engine: Engine) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError as AlreadyThereError
 
 from jupyter_secure.protocol.errors import ConflictError
 
-from .database import Family, transaction
+from .database import Family, reading, transaction
 from .tables.policy import POLICIES
 
 _NEWEST = select(POLICIES.c.number, POLICIES.c.digest).order_by(POLICIES.c.number.desc()).limit(1)
@@ -38,7 +38,7 @@ class PolicyRows:
 
     def newest(self) -> tuple[int, str]:
         """Return number and digest of the newest row; (0, "") if there is none."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(_NEWEST).one_or_none()
         return (0, "") if row is None else (row.number, row.digest)
 
