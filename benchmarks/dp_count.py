@@ -42,19 +42,24 @@ view = "dp"
 
 def measure() -> list[dict[str, object]]:
     """Return the figure."""
+    table = patients()
+    with tempfile.TemporaryDirectory() as folder, World(pathlib.Path(folder)) as world:
+        world.person("ann", "scientist")
+        world.seal(table, tags={"pid": Tag.DIRECT, "age": Tag.QUASI, "cost": Tag.MEASURE})
+        world.apply(POLICY)
+        return [asyncio.run(_measure(world, table))]
+
+
+def patients() -> pa.Table:
+    """Return the rows: two of each person."""
     rng = np.random.default_rng(7)
-    table = pa.table(
+    return pa.table(
         {
             "pid": np.arange(ROWS) // 2,
             "age": rng.integers(0, 100, ROWS),
             "cost": np.round(rng.gamma(2, 1000, ROWS), 2),
         }
     )
-    with tempfile.TemporaryDirectory() as folder, World(pathlib.Path(folder)) as world:
-        world.person("ann", "scientist")
-        world.seal(table, tags={"pid": Tag.DIRECT, "age": Tag.QUASI, "cost": Tag.MEASURE})
-        world.apply(POLICY)
-        return [asyncio.run(_measure(world, table))]
 
 
 async def _measure(world: World, table: pa.Table) -> dict[str, object]:

@@ -18,6 +18,7 @@ BENCHMARKS = (
     "views",
     "first_load",
     "dp_count",
+    "dp_time",
     "dp_notebook",
     "dp_grouped",
     "synthetic",

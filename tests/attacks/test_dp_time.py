@@ -1,16 +1,29 @@
-"""How long an answer took is told by the grid of times alone, whether it is an answer or a failure."""
+"""How long an answer took is told by the grid of times alone, whether it is an answer or a failure.
+
+What a worker does for a count or a mean is compared call by call, Python's and numpy's, so that no clock decides: two
+tables that differ in every row, and a condition that all rows of the one meet and none of the other.
+"""
 
 import asyncio
+import json
+import sys
 import time
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from jupyter_secure.broker import question
 from jupyter_secure.broker.pace import Pace
+from jupyter_secure.broker.views.dp import answer
+from jupyter_secure.broker.views.dp.job import Normalised, run
+from jupyter_secure.broker.views.dp.predicate import certainly
+from jupyter_secure.broker.views.question import DpQuestion
 from jupyter_secure.protocol.dataset import Tag
+from jupyter_secure.protocol.dpdomain import DpDomain, NumberDomain
 from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.messages import Query
+from jupyter_secure.protocol.trainingread import read_asked
 from jupyter_secure.testing.world import World
 
 POLICY = """
@@ -107,3 +120,54 @@ async def test_a_failure_leaves_at_a_mark_too(world, events, after):
         with pytest.raises(SecureError, match="stays charged"):
             await kernel.fetch(Query(question=COUNT))
     assert events == ["mark"]
+
+
+DOMAIN = DpDomain(
+    dataset="patients",
+    privacy_unit="pid",
+    contributions=1,
+    columns=(NumberDomain(name="age", lower=0, upper=100, resolution=1),),
+)
+OLD = {"op": "gt", "col": "age", "value": 50}
+
+
+def steps(question, ages):
+    """Return the name of every function that a warm worker calls to answer, in order."""
+    asked = DpQuestion(
+        question=read_asked(json.dumps(question)), domain=DOMAIN, version="v", units=1000, bounding_key=bytes(32)
+    )
+    table = pa.table({"pid": list(range(len(ages))), "age": ages})
+    held, found = Normalised(), []
+
+    def note(frame, event, what):
+        if event in {"call", "c_call"}:
+            found.append(frame.f_code.co_qualname if event == "call" else what.__name__)
+
+    for tracing in (None, None, note):  # what is kept for later questions is there by the third time
+        sys.setprofile(tracing)
+        try:
+            run(asked, table.select, held)
+        finally:
+            sys.setprofile(None)
+    return found
+
+
+@pytest.mark.parametrize("aggregate", [{"op": "count"}, {"op": "mean", "col": "age"}, {"op": "sum", "col": "age"}])
+@pytest.mark.parametrize(
+    "where", [OLD, {"op": "not", "arg": OLD}, {"op": "between", "col": "age", "lower": 40, "upper": 60}]
+)
+def test_a_worker_takes_the_same_steps_whichever_rows_match(aggregate, where):
+    question = {"v": 1, "dataset": "patients", "where": where, "aggs": [aggregate]}
+    young, old = steps(question, [0] * 200_000), steps(question, [100] * 199_000 + [None] * 1_000)
+    assert len(young) > 100
+    assert young == old
+
+
+def test_steps_that_follow_the_rows_would_be_noticed(monkeypatch):
+    def only_if_any(test, columns, wanted=True):
+        found = certainly(test, columns, wanted)
+        return found if found.any() else np.zeros(len(found), bool)
+
+    monkeypatch.setattr(answer, "certainly", only_if_any)
+    question = {"v": 1, "dataset": "patients", "where": OLD, "aggs": [{"op": "count"}]}
+    assert steps(question, [0] * 200_000) != steps(question, [100] * 200_000)
