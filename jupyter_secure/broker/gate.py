@@ -181,7 +181,7 @@ class Gate:
             UnauthenticatedError: the grant has ended, or the account.
             ConflictError: policy would answer otherwise now.
         """
-        asking, (_, policy) = await asyncio.gather(caller.again(), asyncio.to_thread(self.policies.current))
+        (_, policy), asking = await asyncio.gather(asyncio.to_thread(self.policies.current), caller.again())
         now = decide(policy, self._ask(policy, asking, wish, ruling.version))
         if now.view != ruling.view:
             raise ConflictError("What you may use has changed meanwhile. Run the cell again.")

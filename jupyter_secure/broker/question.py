@@ -93,14 +93,13 @@ class Questions:
         extra = {"preview": "yes"} if wish.preview else {}
         ruling = await self._gate.rule(caller, load, Kind.QUERY_DECIDED, extra)
         try:
-            priced = await asyncio.to_thread(self._price, caller, ruling, question, wish.epsilon)
             if wish.preview:
-                await deliver(await self._preview(caller, ruling, priced, wish.rows), None)
+                await deliver(await self._preview(caller, ruling, question, wish), None)
                 return  # the log has it already, as a price that was asked; nothing more happened
             with contextlib.ExitStack() as held:
                 try:
                     async with self._gate.turns[caller.principal.name]:
-                        answer, fd = await self._answer(caller, ruling, priced, held)
+                        answer, fd = await self._answer(caller, ruling, question, wish.epsilon, held)
                     await pace.nearly()
                     await self._gate.require_still(caller, load, ruling)  # (6)
                 finally:
@@ -161,11 +160,11 @@ class Questions:
         await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, delta))
 
     async def _answer(
-        self, caller: Caller, ruling: Ruling, priced: Priced, held: contextlib.ExitStack
+        self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None, held: contextlib.ExitStack
     ) -> tuple[Answer, int]:
         """Return the message, with what the answer cost and what is left, and its descriptor, which `held` closes."""
         # (3a) Durable before anything is computed.
-        reserved = await asyncio.to_thread(self._reserve, caller, ruling, priced)
+        priced, reserved = await asyncio.to_thread(self._reserve, caller, ruling, question, epsilon)
         if not isinstance(reserved, Reservation):
             gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
             return await asyncio.to_thread(self._sealed, held, caller, ruling, reserved.answer, "", gauges)
@@ -190,7 +189,10 @@ class Questions:
 
         return await asyncio.to_thread(keep_and_seal)
 
-    def _reserve(self, caller: Caller, ruling: Ruling, priced: Priced) -> Reservation | StoredAnswer:
+    def _reserve(
+        self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None
+    ) -> tuple[Priced, Reservation | StoredAnswer]:
+        priced = self._price(caller, ruling, question, epsilon)
         self._write_caps(caller, ruling.view, priced.budget)
         domain = priced.domain.digest()  # of 100,000 keys it takes a while
         digest = question_digest(priced.question, version=ruling.version.digest, domain=domain, units=priced.units)
@@ -199,7 +201,7 @@ class Questions:
         needed = {"dataset", "person", *(("project",) if priced.budget.project else ())}
         paying = tuple(scope for scope in scopes if scope.kind in needed)
         also = tuple(scope for scope in scopes if scope.kind == "notebook")
-        return self._ledger.reserve(digest, paying, priced.units, also=also)
+        return priced, self._ledger.reserve(digest, paying, priced.units, also=also)
 
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
         asked = priced.question
@@ -239,12 +241,13 @@ class Questions:
         held.callback(os.close, fd)
         return replace(answer, rows=result.rows, seal=seal, info=info), fd
 
-    async def _preview(self, caller: Caller, ruling: Ruling, priced: Priced, rows: int | None) -> Answer:
+    async def _preview(self, caller: Caller, ruling: Ruling, question: Asked, wish: Query) -> Answer:
+        priced = await asyncio.to_thread(self._price, caller, ruling, question, wish.epsilon)
         bound = bind_asked(priced.question, facts(priced.domain), priced.units)
         await self._set_caps(caller, ruling.view, priced.budget)
         cost = epsilon_of(priced.units, priced.budget.delta)
         gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
-        return _message(ruling, forecast_asked(bound, rows), cost, gauges, repeated=False)
+        return _message(ruling, forecast_asked(bound, wish.rows), cost, gauges, repeated=False)
 
     def _price(self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None) -> Priced:
         # The domain names every column the person may ask about, not just these, so that the worker's normalised

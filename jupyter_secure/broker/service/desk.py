@@ -37,7 +37,7 @@ from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import evenly
 from jupyter_secure.broker.requests.store import Requests
-from jupyter_secure.broker.store.database import reading
+from jupyter_secure.broker.store.database import briefly, reading
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.protocol.access import AccessRequest
@@ -294,7 +294,7 @@ class Desk:
         return await asyncio.to_thread(self._egress.network, await self._caller_of_ticket(body))
 
     async def _caller_of_grant(self, number: str, came: float | None = None) -> Caller:
-        shown, standing = await asyncio.to_thread(self._shown, number)
+        shown, standing = await briefly(self.vault.engine, functools.partial(self._shown, number))
         principal = await self.identify.holder(shown.grant, shown.holder)
         again = functools.partial(self._caller_of_grant, number)
         caller = self._caller(principal, standing, again, shown.grant)

@@ -8,13 +8,14 @@ naming this module costs nothing.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import enum
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_secure.protocol.errors import InstallationError, InvalidRequestError
 
@@ -23,6 +24,7 @@ from . import postgres
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
+Result = TypeVar("Result")
 BUSY_MS = 10_000
 _SETTINGS = (
     "PRAGMA journal_mode=WAL",
@@ -190,6 +192,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield connection
         finally:
             del _moments.given[engine]
+
+
+async def briefly(engine: Engine, read: Callable[[], Result]) -> Result:
+    """Return what a few short reads return: of a file at once, since a thread for them takes longer than they do.
+
+    A server is asked in a thread, because it may not answer for a while.
+    """
+    return read() if engine.dialect.name == "sqlite" else await asyncio.to_thread(read)
 
 
 def scrub(engine: Engine) -> bool:

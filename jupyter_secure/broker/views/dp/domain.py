@@ -7,6 +7,7 @@ the 62 bits that an exact sum needs ("Widespread Underestimation of Sensitivity"
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def exact(value: float) -> Fraction:
     return Fraction(repr(value))
 
 
+@functools.lru_cache(maxsize=16)
 def facts(domain: DpDomain) -> Facts:
     """Return the integer facts.
 
