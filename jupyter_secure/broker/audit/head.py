@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.audit import AUDIT_CHECKPOINTS, AUDIT_HEAD
 from jupyter_secure.protocol.checkpoint import parse_checkpoint, parse_note
 from jupyter_secure.protocol.tlog import Frontier
 
 KEEP_EVERY = 256  # entries between two checkpoints that are kept for good
-_HEAD = select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.frontier, AUDIT_HEAD.c.note)
+_HEAD = Prepared(select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.frontier, AUDIT_HEAD.c.note))
 _GROWN = update(AUDIT_HEAD)
 
 
@@ -29,7 +30,7 @@ class StoredHead(NamedTuple):
         Raises:
             ValueError: the frontier is damaged.
         """
-        row = connection.execute(_HEAD).one_or_none()
+        row = _HEAD.first(connection)
         if row is None:
             return cls(exists=False, frontier=Frontier(), note=None)
         return cls(exists=True, frontier=Frontier.unpack(row.size, row.frontier), note=row.note)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, up
 from sqlalchemy.exc import IntegrityError as AlreadyThereError
 
 from jupyter_secure.broker.store.database import reading, transaction
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.accounts import ACCOUNTS, TICKETS
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, UnauthenticatedError
 from jupyter_secure.protocol.noun import Count, Noun, RoleName, UserName
@@ -23,7 +24,7 @@ from jupyter_secure.protocol.principal import Principal
 from .passwords import Cost, check, hash_password, require_strong
 
 WRONG = "That name and password do not belong together. Try again, or ask a data steward for an account."
-_NAMED = select(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("name"))  # asked four times in each request
+_NAMED = Prepared(select(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("name")))  # asked twice in each request
 _UNKNOWN = "There is no active account of that name. `jupyter secure user list` shows those there are."
 
 
@@ -148,8 +149,8 @@ def active(connection: Connection, name: str) -> Principal:
 
 
 def _row(connection: Connection, name: str) -> dict[str, Any] | None:
-    found = connection.execute(_NAMED, {"name": name}).mappings().first()
-    return None if found is None else dict(found)
+    found = _NAMED.first(connection, name=name)
+    return None if found is None else dict(found._asdict())
 
 
 def _account(row: dict[str, Any]) -> Account:

@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from jupyter_secure.broker.store.database import reading, transaction
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.grants import GRANTS
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, UnauthenticatedError
 from jupyter_secure.protocol.grant import Grant, GuardReport
@@ -28,7 +29,7 @@ from .accounts import active
 
 LIFETIME = 24 * 3600 * 1000  # milliseconds: outlives a working day, not a forgotten kernel
 KEY_BYTES = 32  # X25519, RFC 7748
-_NAMED = select(GRANTS).where(GRANTS.c.id == bindparam("grant"))  # asked twice in each request
+_NAMED = Prepared(select(GRANTS).where(GRANTS.c.id == bindparam("grant")))  # asked twice in each request
 _ENDED = "This kernel's grant has ended. Restart the kernel; if that does not help, log in again."
 
 
@@ -147,14 +148,14 @@ class Grants:
         return None if row is None else _from_row(dict(row))
 
     def _live(self, connection: Connection, grant: str) -> Shown:
-        row = connection.execute(_NAMED, {"grant": grant}).mappings().first()
-        if row is None or row["closed"] is not None or row["expires"] <= self._now():
+        row = _NAMED.first(connection, grant=grant)
+        if row is None or row.closed is not None or row.expires <= self._now():
             raise UnauthenticatedError(_ENDED)
         try:
-            holder = self._admit(connection, row["user"])
+            holder = self._admit(connection, row.user)
         except UnauthenticatedError:
             raise UnauthenticatedError(_ENDED) from None
-        return Shown(_from_row(dict(row)), row["public_key"], holder)
+        return Shown(_from_row(row._asdict()), row.public_key, holder)
 
 
 def _grant(*, kernel: str, notebook: str, **fields: Any) -> Grant:

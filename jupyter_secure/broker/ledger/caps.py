@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
 
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.ledger import LEDGER_CAPS
 from jupyter_secure.protocol.errors import BudgetError
 
 from .scope import Scope
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection
 
 _CAPS = LEDGER_CAPS.c
 _SPEND = (
@@ -31,12 +32,12 @@ def rows(connection: Connection, scopes: tuple[Scope, ...]) -> dict[Scope, Any]:
     which = {
         f"{name}{place}": getattr(scope, name) for place, scope in enumerate(scopes) for name in ("kind", "subject")
     }
-    found = {(row.kind, row.subject): row for row in connection.execute(_named(len(scopes)), which)} if scopes else {}
+    found = {(row.kind, row.subject): row for row in _named(len(scopes)).all(connection, **which)} if scopes else {}
     return {scope: found[scope.kind, scope.subject] for scope in scopes if (scope.kind, scope.subject) in found}
 
 
 @functools.cache
-def _named(count: int) -> Select[Any]:
+def _named(count: int) -> Prepared:
     """Return the query for so many budgets, made once: making it costs more than running it."""
     which = or_(
         *(
@@ -44,7 +45,7 @@ def _named(count: int) -> Select[Any]:
             for place in range(count)
         )
     )
-    return select(_CAPS.kind, _CAPS.subject, _CAPS.id, _CAPS.cap, _CAPS.spent).where(which)
+    return Prepared(select(_CAPS.kind, _CAPS.subject, _CAPS.id, _CAPS.cap, _CAPS.spent).where(which))
 
 
 def find(connection: Connection, scope: Scope) -> Any:
@@ -82,10 +83,10 @@ def spend(connection: Connection, scope: Scope, number: int, units: int) -> None
 
 def renewals(connection: Connection, dataset: str) -> int:
     """Return how often the budgets of a dataset were renewed."""
-    return int(connection.execute(_renewals(dataset)).scalar_one())
+    return int(_renewals(dataset).first(connection).number)
 
 
 @functools.lru_cache(maxsize=256)
-def _renewals(dataset: str) -> Select[Any]:
+def _renewals(dataset: str) -> Prepared:
     named = _CAPS.subject.startswith(Scope("renewal", dataset).subject, autoescape=True)  # whatever the collation is
-    return select(func.count()).where(_CAPS.kind == "renewal", named)
+    return Prepared(select(func.count().label("number")).where(_CAPS.kind == "renewal", named))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, func, insert, select, update
 
 from jupyter_secure.broker.store.database import Family, reading, transaction
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
 from jupyter_secure.protocol.errors import BudgetError, ConflictError
 from jupyter_secure.protocol.messages import Gauge
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _ENTRIES, _KEPT = LEDGER_ENTRIES.c, LEDGER_ANSWERS.c
-_NEWEST = select(_ENTRIES.seq, _ENTRIES.hash).order_by(_ENTRIES.seq.desc()).limit(1)
-_BODY = select(_ENTRIES.body).where(_ENTRIES.seq == bindparam("number"))
+_NEWEST = Prepared(select(_ENTRIES.seq, _ENTRIES.hash).order_by(_ENTRIES.seq.desc()).limit(1))
+_BODY = Prepared(select(_ENTRIES.body).where(_ENTRIES.seq == bindparam("number")))
 _ENTRY, _ANSWER = insert(LEDGER_ENTRIES), insert(LEDGER_ANSWERS)
-_ANSWERS = select(_KEPT.entry).where(_KEPT.question == bindparam("key"))
-_FIRST_ANSWER = (
+_ANSWERS = Prepared(select(_KEPT.entry).where(_KEPT.question == bindparam("key")))
+_FIRST_ANSWER = Prepared(
     select(_KEPT.entry, _KEPT.answer).where(_KEPT.question == bindparam("key")).order_by(_KEPT.entry).limit(1)
 )
 
@@ -253,7 +254,7 @@ def _stale(connection: Connection, wanted: Mapping[Scope, int]) -> dict[Scope, i
 
 
 def _head(connection: Connection) -> Head:
-    row = connection.execute(_NEWEST).one_or_none()
+    row = _NEWEST.first(connection)
     return Head() if row is None else Head(int(row.seq), str(row.hash))
 
 
@@ -266,13 +267,13 @@ def _check(connection: Connection, anchor: Head) -> None:
 
 
 def _body(connection: Connection, seq: int) -> dict[str, object]:
-    text = connection.execute(_BODY, {"number": seq}).scalar()
-    found = json.loads(text) if text else {}
+    row = _BODY.first(connection, number=seq)
+    found = json.loads(row.body) if row else {}
     return found if isinstance(found, dict) else {}
 
 
 def _stored(connection: Connection, key: str) -> StoredAnswer | None:
-    row = connection.execute(_FIRST_ANSWER, {"key": key}).one_or_none()
+    row = _FIRST_ANSWER.first(connection, key=key)
     if row is None:
         return None
     recorded = _body(connection, row.entry)
@@ -283,6 +284,6 @@ def _stored(connection: Connection, key: str) -> StoredAnswer | None:
 
 def _answered(connection: Connection, reservation: Reservation) -> bool:
     return any(
-        _body(connection, int(entry)).get("debit") == reservation.seq
-        for entry in connection.execute(_ANSWERS, {"key": reservation.key}).scalars().all()
+        _body(connection, int(row.entry)).get("debit") == reservation.seq
+        for row in _ANSWERS.all(connection, key=reservation.key)
     )

@@ -8,13 +8,14 @@ is answered from the tables as they are now, so an end counts at the next reques
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Engine, bindparam, delete, insert, select, update
 
 from jupyter_secure.broker.store.database import reading, transaction
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.requests import ACKNOWLEDGEMENTS, REQUESTS
 from jupyter_secure.protocol.access import AccessRequest, RequestState
 from jupyter_secure.protocol.errors import ConflictError, RefusedError
@@ -24,13 +25,15 @@ from .state import UNKNOWN, as_of
 MOST = 20
 LISTED = 200  # decided requests that are shown, newest first
 _LIVE = (RequestState.REQUESTED, RequestState.APPROVED)
-_STANDING = select(REQUESTS).where(
-    REQUESTS.c.user == bindparam("user"),
-    REQUESTS.c.state == RequestState.APPROVED,
-    REQUESTS.c.until > bindparam("now"),
+_STANDING = Prepared(
+    select(REQUESTS).where(
+        REQUESTS.c.user == bindparam("user"),
+        REQUESTS.c.state == RequestState.APPROVED,
+        REQUESTS.c.until > bindparam("now"),
+    )
 )
-_TEXTS = select(ACKNOWLEDGEMENTS.c.purpose, ACKNOWLEDGEMENTS.c.digest).where(
-    ACKNOWLEDGEMENTS.c.user == bindparam("user")
+_TEXTS = Prepared(
+    select(ACKNOWLEDGEMENTS.c.purpose, ACKNOWLEDGEMENTS.c.digest).where(ACKNOWLEDGEMENTS.c.user == bindparam("user"))
 )
 
 
@@ -96,9 +99,9 @@ class Requests:
     def standing(self, user: str) -> tuple[tuple[AccessRequest, ...], dict[str, str]]:
         """Return the person's approvals that are not over, and the digest of the text of each purpose acknowledged."""
         with reading(self._engine) as connection:
-            rows = connection.execute(_STANDING, {"user": user, "now": self._now()}).mappings()
-            requests = tuple(_from_row(row) for row in rows)
-            return requests, {row.purpose: row.digest for row in connection.execute(_TEXTS, {"user": user})}
+            rows = _STANDING.all(connection, user=user, now=self._now())
+            requests = tuple(_from_row(row._asdict()) for row in rows)
+            return requests, {row.purpose: row.digest for row in _TEXTS.all(connection, user=user)}
 
     def acknowledge(self, user: str, purpose: str, digest: str) -> None:
         """Keep that a person acknowledged the text with that digest; it takes the place of an earlier one."""
@@ -122,5 +125,5 @@ def _to_row(request: AccessRequest) -> dict[str, Any]:
     return {**msgspec.structs.asdict(request), "rung": request.rung.value, "state": request.state.value}
 
 
-def _from_row(row: RowMapping) -> AccessRequest:
+def _from_row(row: Mapping[Any, Any]) -> AccessRequest:
     return msgspec.convert({name: row[name] for name in AccessRequest.__struct_fields__}, AccessRequest)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, insert
 
 from jupyter_secure.broker.keys.signing import Verifier
 from jupyter_secure.broker.store.database import reading
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.keys import KEYS
 from jupyter_secure.broker.store.tables.sealed import SEALED_VERSIONS
 from jupyter_secure.protocol.dataset import DatasetVersion
@@ -30,13 +31,13 @@ from .manifest import Signed
 _T = SEALED_VERSIONS.c
 _DESTROYED = and_(KEYS.c.purpose == "dataset", KEYS.c.destroyed.is_not(None))
 # Several times in each request; made once, because making it costs as much as running it.
-_NEWEST = (
+_OF_NAME = (
     select(_T.version, _T.digest)
     .where(_T.dataset == bindparam("name"), ~exists().where(_DESTROYED, KEYS.c.name == bindparam("name")))
     .order_by(_T.version.desc())
     .limit(1)
 )
-_NUMBERED = _NEWEST.where(_T.version == bindparam("number"))
+_NEWEST, _NUMBERED = Prepared(_OF_NAME), Prepared(_OF_NAME.where(_T.version == bindparam("number")))
 
 
 class Catalog:
@@ -133,9 +134,9 @@ class Catalog:
         connection.execute(insert(SEALED_VERSIONS).values(**row, rows=it.rows, sealed_at=it.sealed_at))
 
     def _remembered(self, name: str, version: int | None) -> tuple[int, str]:
-        which = {"name": name} if version is None else {"name": name, "number": version}
+        which: dict[str, object] = {"name": name} if version is None else {"name": name, "number": version}
         with reading(self.engine) as connection:
-            row = connection.execute(_NEWEST if version is None else _NUMBERED, which).one_or_none()
+            row = (_NEWEST if version is None else _NUMBERED).first(connection, **which)
         if row is None:
             raise RefusedError(detail="the store knows no such dataset or version, or its key was destroyed")
         return row.version, row.digest

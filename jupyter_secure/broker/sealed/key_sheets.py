@@ -24,6 +24,7 @@ from jupyter_secure.broker.keys.signing import (
     seal_envelope,
 )
 from jupyter_secure.broker.store.database import reading
+from jupyter_secure.broker.store.prepared import Prepared
 from jupyter_secure.broker.store.tables.sealed import KEY_SHEETS
 from jupyter_secure.protocol.errors import IntegrityError, RefusedError
 from jupyter_secure.protocol.noun import ColumnName, DatasetName, Noun
@@ -32,7 +33,7 @@ from .manifest import Digest, Signed, WrappedKey
 
 PREDICATE = "https://jupyter-secure.dev/key-sheet/v1"
 _T = KEY_SHEETS.c
-_NEWEST = select(func.max(_T.generation)).where(_T.dataset == bindparam("name"))
+_NEWEST = Prepared(select(func.max(_T.generation).label("generation")).where(_T.dataset == bindparam("name")))
 
 
 class PartKeys(Noun):
@@ -75,7 +76,7 @@ class KeySheets:
     def generation(self, dataset: str) -> int:
         """Return the generation of a dataset's key."""
         with reading(self._engine) as connection:
-            return connection.execute(_NEWEST, {"name": dataset}).scalar() or 1
+            return _NEWEST.first(connection, name=dataset).generation or 1
 
     def erased(self, dataset: str) -> frozenset[int]:
         """Return the versions whose data keys nothing unwraps any more."""

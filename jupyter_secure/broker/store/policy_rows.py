@@ -10,9 +10,10 @@ from sqlalchemy.exc import IntegrityError as AlreadyThereError
 from jupyter_secure.protocol.errors import ConflictError
 
 from .database import Family, reading, transaction
+from .prepared import Prepared
 from .tables.policy import POLICIES
 
-_NEWEST = select(POLICIES.c.number, POLICIES.c.digest).order_by(POLICIES.c.number.desc()).limit(1)
+_NEWEST = Prepared(select(POLICIES.c.number, POLICIES.c.digest).order_by(POLICIES.c.number.desc()).limit(1))
 
 
 class Row(NamedTuple):
@@ -39,7 +40,7 @@ class PolicyRows:
     def newest(self) -> tuple[int, str]:
         """Return number and digest of the newest row; (0, "") if there is none."""
         with reading(self._engine) as connection:
-            row = connection.execute(_NEWEST).one_or_none()
+            row = _NEWEST.first(connection)
         return (0, "") if row is None else (row.number, row.digest)
 
     def add(self, number: int, digest: str, envelope: bytes, applied: int) -> None:
