@@ -25,6 +25,7 @@ BLOCK = 4 << 20
 MISSING = pa.array(["NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"])
 # In the order of preference; each later one is tried only for what is left.
 CANDIDATES: tuple[pa.DataType, ...] = (pa.int64(), pa.float64(), pa.date32(), pa.timestamp("us"), pa.bool_())
+SEMICOLONS = "The columns seem to be separated by semicolons. Save the file with commas; nothing was sealed."
 # A leading zero, or more digits than a double keeps: to convert would lose them.
 LITERAL_TEXT = r"^[-+]?(0[0-9]|[0-9]{19,})"
 EXACT_DIGITS = r"^[-+]?[0-9]{16,}$"
@@ -101,6 +102,8 @@ class CsvSource:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.reader(file, delimiter=self._delimiter, strict=True)
                 names = next(reader, [])
+                if len(names) == 1 and ";" in names[0]:
+                    raise InputFileError(SEMICOLONS)
                 check_names(names)
                 for row in reader:
                     line = reader.line_num

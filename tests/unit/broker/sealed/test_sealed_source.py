@@ -104,6 +104,7 @@ def test_bytes_that_are_not_utf_8_are_refused(tmp_path):
         (b"a,A\n", "Column 2 has the same name"),
         (b'a,"b,c"\n', "comma"),
         (b"a:b\n", "colon"),
+        (b"a;b\n1;2,5\n", "separated by semicolons"),
         (b"a, b\n", "blank"),
         (b'a,"b\tc"\n', "control"),
         (b"a," + b"x" * 129 + b"\n", "128"),
