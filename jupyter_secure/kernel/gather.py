@@ -4,12 +4,14 @@ Promises: what is gathered is handed out by `done` alone, once the view is known
 dtypes that `pandas.read_parquet` gives for the same table, its columns can be written to, and they do not share one
 block, which spares a copy.
 
-Steps for pandas: numbers are copied to where the frame will hold them while the worker makes the next batch -> all else
-stays as Arrow chunks -> these are converted at the end, and given up meanwhile, so that the view is not held twice.
+Steps for pandas: numbers and dates are put where the frame will hold them while the worker makes the next batch -> the
+rest stays as Arrow chunks -> it is converted at the end, and given up meanwhile, so that the view is not held twice.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,7 +70,11 @@ class PandasGatherer:
         self._chunks: dict[str, list[pa.Array]] = {name: [] for name, kind in kinds.items() if kind is None}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Copy the numbers, keep the rest."""
+        """Copy the numbers, keep the rest.
+
+        Raises:
+            InvalidRequestError: a date is one that Python does not have.
+        """
         for name, array in zip(self._schema.names, batch.columns, strict=True):
             numbers = self._numbers.get(name)
             if numbers and array.null_count and pa.types.is_integer(array.type):
@@ -104,7 +110,7 @@ def released(frame: Any) -> Any:
 
 
 class _Numbers:
-    """One column of numbers, in memory that will be the frame's."""
+    """One column of numbers, times or dates, in memory that will be the frame's."""
 
     def __init__(self, kind: np.dtype[Any], rows: int) -> None:
         self._room = np.empty(rows or SMALLEST, kind)
@@ -117,17 +123,23 @@ class _Numbers:
             grown = np.empty(max(end, 2 * len(self._room)), self._room.dtype)
             grown[: self._filled] = self._room[: self._filled]
             self._room = grown
-        self._room[self._filled : end] = array.to_numpy(zero_copy_only=False)
+        with _python_s_dates():
+            is_date = self._room.dtype == object  # numpy would give a number for one that Python does not have
+            values = array.to_pandas().to_numpy() if is_date else array.to_numpy(zero_copy_only=False)
+        self._room[self._filled : end] = values
         self._filled = end
 
     def values(self) -> Any:
         """Return them; not in a corner of much larger memory."""
+        import pandas as pd
+
         values = self._room[: self._filled]
-        return values if 2 * self._filled > len(self._room) else values.copy()
+        own = values if 2 * self._filled > len(self._room) else values.copy()
+        return pd.Series(own, dtype=own.dtype, copy=False)  # pandas need not look what the objects are
 
     def chunks(self) -> list[pa.Array]:
         """Return them as Arrow chunks."""
-        return [pa.array(self.values())]
+        return [pa.array(self._room[: self._filled])]
 
 
 def _own(array: pa.Array) -> pa.Array:
@@ -139,6 +151,8 @@ def _numpy(kind: pa.DataType) -> np.dtype[Any] | None:
     """Return the numpy type that pandas gives to a column without a second look at its values."""
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return np.dtype(kind.to_pandas_dtype())
+    if pa.types.is_date(kind):
+        return np.dtype(object)
     if pa.types.is_timestamp(kind) and kind.tz is None:
         return np.dtype(f"M8[{kind.unit}]")
     return np.dtype(f"m8[{kind.unit}]") if pa.types.is_duration(kind) else None
@@ -147,8 +161,14 @@ def _numpy(kind: pa.DataType) -> np.dtype[Any] | None:
 def _converted(columns: list[pa.ChunkedArray], fields: list[pa.Field]) -> Any:
     table = pa.Table.from_arrays([_to_copy(column) for column in columns], schema=pa.schema(fields))
     columns.clear()  # else they would be held twice
-    try:
+    with _python_s_dates():
         return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=True)
+
+
+@contextlib.contextmanager
+def _python_s_dates() -> Iterator[None]:
+    try:
+        yield
     except (ValueError, OverflowError):  # what pandas says quotes the cell
         raise InvalidRequestError(NO_SUCH_DATE) from None
 

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from .jobs import Begun, Handler, Job, WorkerReply
 
 # By default polars decodes as many row groups at once as it can, so the first rows come when nearly all are decoded,
-# and memory grows with the file. Two keep two cores busy and memory flat.
-ROW_GROUPS_AHEAD = {"POLARS_ROW_GROUP_PREFETCH_SIZE": "2"}
+# and memory grows with the file. Two keep two cores busy and memory flat. Both cores decode columns of the first one,
+# so that there is something to mask before two are ready.
+ROW_GROUPS_AHEAD = {
+    "POLARS_ROW_GROUP_PREFETCH_SIZE": "2",
+    "POLARS_PARQUET_DECODE_TARGET_VALUES_PER_THREAD": "400000",
+}
 # polars' allocator gives freed memory back after half a second, and large pieces at once, so that every view faults it
 # in again, page by page: a tenth of the work. What a worker holds is bounded by its largest view, as before.
 MEMORY_HELD = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,oversize_threshold:0"}
