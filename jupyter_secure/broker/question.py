@@ -167,7 +167,8 @@ class Questions:
         priced, reserved = await asyncio.to_thread(self._reserve, caller, ruling, question, epsilon)
         if not isinstance(reserved, Reservation):
             gauges = await asyncio.to_thread(self._gauges, caller, ruling.view, priced.budget)
-            return await asyncio.to_thread(self._sealed, held, caller, ruling, reserved.answer, "", gauges)
+            # To the end, here and below: `held` closes what is sealed only if it hears of it before it closes.
+            return await to_the_end(asyncio.to_thread(self._sealed, held, caller, ruling, reserved.answer, "", gauges))
         # (3b) Beside (4) and (5), since nothing leaves before both are done: an older ledger then does not fit the log.
         anchoring = asyncio.ensure_future(self._anchor())
         try:
@@ -187,7 +188,7 @@ class Questions:
             cost = epsilon_of(priced.units, priced.budget.delta)
             return self._sealed(held, caller, ruling, finished.result, cost, gauges)
 
-        return await asyncio.to_thread(keep_and_seal)
+        return await to_the_end(asyncio.to_thread(keep_and_seal))
 
     def _reserve(
         self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None

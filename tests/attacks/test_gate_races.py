@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from jupyter_secure.broker.ledger.chain import Head
 from jupyter_secure.broker.service.process import Process
 from jupyter_secure.broker.store.database import transaction
+from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import ConflictError, IntegrityError, UnauthenticatedError, UnlockError
 from jupyter_secure.protocol.messages import (
@@ -156,6 +158,43 @@ async def test_a_request_cancelled_while_its_decision_is_written_ends_in_the_log
             with pytest.raises(asyncio.CancelledError):
                 await asked
     assert set(endings(world).values()) == {(Kind.LOAD_FAILED, "cancelled"), (Kind.QUERY_FAILED, "cancelled")}
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+async def test_a_question_cancelled_while_its_answer_is_sealed_leaves_no_descriptor(world, monkeypatch, repeated):
+    sealing, release, sealed = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(*arguments):
+        sealing.set()
+        assert release.wait(8)
+        answer = seal_table(*arguments)
+        sealed.set()
+        return answer
+
+    async with world.desk() as front:
+        kernel = await front.kernel("ann")
+        if repeated:
+            await kernel.fetch(Query(question=QUESTION))
+        monkeypatch.setattr("jupyter_secure.broker.question.seal_table", slowly)
+        asked = asyncio.create_task(kernel.fetch(Query(question=QUESTION)))
+        assert await asyncio.to_thread(sealing.wait, 8)
+        asked.cancel()
+        await asyncio.sleep(0.05)
+        release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert await asyncio.to_thread(sealed.wait, 8)
+    assert not answers_held()
+    assert (Kind.QUERY_FAILED, "cancelled") in endings(world).values()
+
+
+def answers_held():
+    """The sealed answers that this process holds."""
+    held = []
+    for fd in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            held.append(str(fd.readlink()))
+    return [place for place in held if place.startswith("/memfd:answer")]
 
 
 async def test_handles_and_previews_end_in_the_log_and_are_no_flow_of_data(world):
