@@ -114,14 +114,14 @@ class Driver:
             pass
         await self.kernels.get_kernel(kernel).interrupt_kernel()
         await self._control(client, "delete_subshell_request", {"subshell_id": made["subshell_id"]})
-        while (await client.get_shell_msg(timeout=20))["parent_header"]["msg_id"] != busy:
+        while (await client.get_shell_msg(timeout=60))["parent_header"]["msg_id"] != busy:
             pass
         return {"text": said[1]}
 
     async def _said(self, client):
         """Wait for output; return who printed it, and what."""
         while True:
-            heard = await client.get_iopub_msg(timeout=20)
+            heard = await client.get_iopub_msg(timeout=60)
             if heard["msg_type"] == "stream":
                 return heard["parent_header"].get("msg_id"), heard["content"]["text"]
 
@@ -129,7 +129,7 @@ class Driver:
         message = client.session.msg(kind, content)
         client.control_channel.send(message)
         while True:
-            reply = await client.get_control_msg(timeout=20)
+            reply = await client.get_control_msg(timeout=60)
             if reply["parent_header"]["msg_id"] == message["header"]["msg_id"]:
                 return reply["content"]
 

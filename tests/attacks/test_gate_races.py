@@ -112,11 +112,11 @@ def locked_store(world):
     def hold():
         with transaction(world.vault.engine):
             held.set()
-            release.wait(8)
+            release.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert held.wait(5)
+    assert held.wait(60)
     try:
         yield
     finally:
@@ -253,7 +253,7 @@ async def test_a_kernel_that_does_not_read_holds_one_worker_and_nobody_elses(wor
         loads = [Unread(kernel) for kernel in greedy for _ in range(3)]
         waiting = [asyncio.create_task(load.begun.wait()) for load in loads]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)  # whichever has its turn first
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             _, table = await (await front.kernel("sam")).fetch(Load(dataset="patients"))
         assert table.num_rows == ROWS
         assert sum(load.begun.is_set() for load in loads) == 1
@@ -272,7 +272,7 @@ async def test_a_command_that_holds_the_store_stalls_nobody_who_only_reads(world
                 for request in (Hello(public_key=kernel.public_key), Load(dataset="patients", rung=Rung.DP))
             ]
             await asyncio.sleep(0.05)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(30):
                 assert isinstance(await front.ask(State()), StateReply)
                 await kernel.ask(Status())
             assert not any(task.done() for task in waiting)
@@ -328,7 +328,7 @@ class Relay:
         await self.channel.send(ToBroker(id=number, body=body))
 
     async def next(self, number):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 message, fds = await self.channel.receive()
                 if message.id == number:
@@ -345,7 +345,7 @@ async def served(front):
         yield relay
     finally:
         relay.channel.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await running
 
 
@@ -385,7 +385,7 @@ async def test_a_broker_that_is_told_to_end_says_so_in_the_log(world):
     await relay.tell(1, State())
     await relay.next(1)
     broker.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await broker.wait() == 0
     relay.channel.close()
     assert world.vault.audit.entries(limit=1)[0].header.kind is Kind.BROKER_STOPPED

@@ -161,7 +161,7 @@ def processes(mark):
     return found
 
 
-def wait_until(condition, patience=10):
+def wait_until(condition, patience=60):
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if condition():

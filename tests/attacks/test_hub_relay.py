@@ -42,6 +42,7 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.server.https import trusting
 from jupyter_secure.testing.deployment import Deployment
 from jupyter_secure.testing.world import World
+from tests.waiting import queued, until
 
 POLICY = """
 [dataset.patients]
@@ -124,7 +125,7 @@ async def test_a_load_that_waited_is_asked_about_again(deployment, at_once):
     kernel = await deployment.kernel(token)
     async with deployment.running.desk._counter._gate.turns["ann"]:
         waiting = asyncio.create_task(kernel.load(LOAD))
-        await asyncio.sleep(0.3)
+        await queued(deployment.running.desk._counter._gate.turns["ann"])
         deployment.hub.revoke(token)
     with pytest.raises(SecureError) as caught:
         await waiting
@@ -366,7 +367,7 @@ async def test_one_person_holds_so_many_requests_and_no_more(deployment, monkeyp
     kernel = await deployment.kernel(deployment.hub.token("ann", ["scientist"]))
     async with deployment.running.desk._counter._gate.turns["ann"]:
         loads = [asyncio.create_task(kernel.load(LOAD)) for _ in range(3)]
-        await asyncio.sleep(0.3)
+        await queued(deployment.running.desk._counter._gate.turns["ann"], 3)
         with pytest.raises(InvalidRequestError, match="too many"):
             await kernel.ask(Status())
         bob = await deployment.kernel(deployment.hub.token("bob", ["scientist"]))
@@ -375,7 +376,8 @@ async def test_one_person_holds_so_many_requests_and_no_more(deployment, monkeyp
 
 
 async def test_a_reader_that_takes_nothing_holds_one_worker_and_only_for_a_while(tmp_path, monkeypatch):
-    monkeypatch.setattr("jupyter_secure.broker.service.asking.STALL", 1.0)
+    # Long enough that who reads takes something within it, on a busy computer too.
+    monkeypatch.setattr("jupyter_secure.broker.service.asking.STALL", 5.0)
     with World(tmp_path) as world:
         world.seal(_large(), tags={"n": Tag.QUASI})
         world.apply(POLICY)
@@ -384,9 +386,7 @@ async def test_a_reader_that_takes_nothing_holds_one_worker_and_only_for_a_while
             _, fd = await slow.start(LOAD)
             bob = await deployment.kernel(deployment.hub.token("bob", ["scientist"]))
             assert (await bob.load(LOAD)).num_rows == _large().num_rows
-            async with asyncio.timeout(20):
-                while service.under_way:  # noqa: ASYNC110 - what is waited for sends no event
-                    await asyncio.sleep(0.05)
+            await until(lambda: not service.under_way)
             os.close(fd)
         world.verify()
 

@@ -15,6 +15,7 @@ from typing import Literal
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 60  # seconds until what is waited for is there, on a busy computer
 QUIET = (
     "--disable-gpu",
     "--no-first-run",
@@ -55,6 +56,7 @@ def page(
 ) -> Iterator[Page]:
     """Open a page in a fresh profile; uncaught errors of the page fail the block."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE * 1000)
     opened = context.new_page()
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))

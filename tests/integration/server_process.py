@@ -101,13 +101,13 @@ class Server:
         return self._process.pid
 
     def wait_until_ready(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise AssertionError(f"the server ended: {self.log}")
             try:
                 requests.get(f"{self.url}/login", timeout=5)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.05)
             else:
                 return self
@@ -193,7 +193,7 @@ class Browser(requests.Session):
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    def until(self, path, good, seconds=20):
+    def until(self, path, good, seconds=60):
         """Ask again until the answer is good."""
         deadline = time.monotonic() + seconds
         while True:

@@ -311,7 +311,7 @@ def test_a_restart_gives_a_fresh_kernel_on_the_same_sockets_with_a_fresh_channel
     assert kernel in ground.ask("stop", kernel=kernel)["detached"]
 
 
-def until(holds, seconds=20):
+def until(holds, seconds=60):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline

@@ -82,7 +82,7 @@ def now():
 
 def keep_codes(sidebar):
     codes = sidebar.get_by_role("list", name="Recovery codes").get_by_role("listitem")
-    codes.first.wait_for(timeout=30_000)
+    codes.first.wait_for()
     told = codes.all_text_contents()
     assert len(set(told)) == 10
     sidebar.get_by_role("button", name="I have kept them").click()
@@ -92,7 +92,7 @@ def keep_codes(sidebar):
 def enrol_app(sidebar):
     """Add an app by the secret that is shown; return it and the recovery codes."""
     sidebar.get_by_role("button", name="Add an app for codes").click()
-    sidebar.get_by_role("img", name="QR code of the secret below").wait_for(timeout=30_000)
+    sidebar.get_by_role("img", name="QR code of the secret below").wait_for()
     app = App(sidebar.locator(".jp-Secure-secret").text_content())
     sidebar.get_by_label("The code that the app shows now").fill(app.code(now()))
     sidebar.get_by_role("button", name="Confirm").click()
@@ -140,7 +140,7 @@ def test_a_cell_waits_for_a_code_that_is_typed_in_the_sidebar(lab, server):
     [proof] = (entry for entry in entries(server, Kind.MFA_VERIFIED) if entry.personal.user == "steward")
     assert permitted.extra == {"proof": str(proof.seq)}
     log = panel(shown).get_by_role("table", name="Access log of this notebook")
-    log.get_by_role("row", name=re.compile("Load requested.*refused.*second factor")).first.wait_for(timeout=30_000)
+    log.get_by_role("row", name=re.compile("Load requested.*refused.*second factor")).first.wait_for()
     change_factors(shown, recovery)
 
 
@@ -150,7 +150,7 @@ def change_factors(shown, recovery):
     sidebar.get_by_role("button", name="Remove the app").click()
     sidebar.get_by_label("Code of your app, or a recovery code").fill(recovery[0])
     sidebar.get_by_role("button", name="Verify", exact=True).click()
-    sidebar.get_by_text(re.compile("^Second factor: *none")).wait_for(timeout=30_000)
+    sidebar.get_by_text(re.compile("^Second factor: *none")).wait_for()
 
 
 def test_a_code_is_typed_in_the_cell_itself_and_the_cell_goes_on(lab):
@@ -201,7 +201,7 @@ def test_the_server_takes_the_ticket_of_whoever_is_logged_in_and_no_message_of_a
 
 def test_an_address_is_told_to_be_no_place_for_passkeys(lab):
     sidebar = panel(lab("officer", host="127.0.0.1"))
-    sidebar.get_by_text(re.compile(r"Open http://localhost:\d+/lab instead, or use an app")).wait_for(timeout=30_000)
+    sidebar.get_by_text(re.compile(r"Open http://localhost:\d+/lab instead, or use an app")).wait_for()
     assert sidebar.get_by_role("button", name="Add a passkey").count() == 0
     sidebar.get_by_role("button", name="Add an app for codes").wait_for()
 
@@ -214,7 +214,7 @@ def test_enrolling_is_read_in_both_themes_and_done_by_keyboard(lab, theme):
     take_focus(add)
     shown.keyboard.press("Enter")
     field = panel(shown).get_by_label("The code that the app shows now")
-    field.wait_for(timeout=30_000)
+    field.wait_for()
     shown.wait_for_timeout(1000)
     assert min(ratio for _, ratio in shown.evaluate(CONTRAST)) >= 3.0
     take_focus(field)

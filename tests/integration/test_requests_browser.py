@@ -11,7 +11,7 @@ from tests.integration.browser import chromium, log_in, open_panel, page
 from tests.integration.requests_server import LOAD, TERMS
 
 pytestmark = pytest.mark.slow
-TIMEOUT = 30_000  # milliseconds
+TIMEOUT = 60_000  # milliseconds
 
 
 @pytest.fixture(scope="module")

@@ -323,7 +323,7 @@ def test_the_servers_end_leaves_no_process(tmp_path, how):
         assert server.broker() in children
     finally:
         server.stop(how)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -150,7 +150,7 @@ class Hub:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
                 raise
-        deadline = time.monotonic() + 20  # the last kernels may still be on their way out
+        deadline = time.monotonic() + 60  # the last kernels may still be on their way out
         while self.left_behind():
             assert time.monotonic() < deadline, [words(pid, "cmdline") for pid in self.left_behind()]
             time.sleep(0.1)

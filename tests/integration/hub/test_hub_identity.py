@@ -15,7 +15,7 @@ from tests.integration.hub.hub_process import Person
 
 pytestmark = pytest.mark.slow
 
-SOON = 10.0  # seconds; measured times are printed
+SOON = 60.0  # seconds, on a busy computer; measured times are printed
 GROUP = "secure-engineers"
 
 

@@ -24,7 +24,7 @@ def isolated(code, *arguments):
         [sys.executable, "-I", "-S", "-c", head + code, *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -224,7 +224,7 @@ os._exit(7)
 """
     head = f"import sys; sys.path.append({FOLDER!r})\n"
     reading, writing = os.pipe()
-    done = subprocess.run([sys.executable, "-I", "-c", head + code], stdin=reading, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-I", "-c", head + code], stdin=reading, timeout=60, check=False)
     os.close(reading)
     os.close(writing)
     assert done.returncode == 7
@@ -245,7 +245,7 @@ time.sleep(300)
     time.sleep(0.3)
     assert process.poll() is None
     os.close(writing)
-    assert process.wait(10) == 1
+    assert process.wait(60) == 1
 
 
 def _read(path):

@@ -79,7 +79,7 @@ def relay(monkeypatch):
     thread.start()
     yield thread
     client.close()
-    thread.join(5)
+    thread.join(60)
     theirs.close()
     assert thread.fault is None, thread.fault
     assert not thread.is_alive()

@@ -61,6 +61,7 @@ def client(tmp_path_factory):
 @pytest.fixture
 def ask(client, monkeypatch):
     monkeypatch.setattr(api.CONNECTION, "client", lambda: client)
+    monkeypatch.setattr(forecast, "PATIENCE", 60.0)
     return forecast.forecast
 
 

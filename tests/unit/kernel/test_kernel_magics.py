@@ -66,6 +66,7 @@ def module_shell(tmp_path_factory):
 
 @pytest.fixture
 def shell(module_shell, monkeypatch):
+    monkeypatch.setattr("jupyter_secure.kernel.completion.PATIENCE", 60.0)
     monkeypatch.setattr(extension, "WARM_AFTER", 1e6)
     monkeypatch.setattr(extension.threading, "Timer", lambda *_: Idle())
     module_shell.reset()

@@ -114,7 +114,7 @@ async def test_the_far_side_going_away_is_seen_by_both_directions(ends):
 async def test_a_slow_reader_stops_the_writer_and_loses_nothing(ends):
     relay, kernel = Channel(ends[0], Codec(messages.ToRelay)), Channel(ends[1], Codec(messages.FromRelay))
     sent = [messages.FromRelay(id=n, body=messages.Progress(rows=n, total=1000)) for n in range(2000)]
-    writing = asyncio.ensure_future(asyncio.wait_for(_send_all(relay, sent), 20))
+    writing = asyncio.ensure_future(asyncio.wait_for(_send_all(relay, sent), 60))
     await asyncio.sleep(0.05)
     assert not writing.done()
     assert [(await kernel.receive())[0] for _ in sent] == sent
@@ -194,7 +194,7 @@ async def test_closing_ends_the_wait_of_sender_and_receiver(ends):
     sender, receiver = asyncio.create_task(fill()), asyncio.create_task(channel.receive())
     await asyncio.sleep(0.05)
     channel.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await receiver is None
         with pytest.raises(UnavailableError):
             await sender

@@ -70,7 +70,7 @@ async def state(process):
 
 
 async def reborn(process, old):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 reply = await state(process)

@@ -57,7 +57,7 @@ class Far:
         self.channel = Channel(far, Codec(ToBroker))
 
     async def next(self):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             received = await self.channel.receive()
         assert received is not None
         return received[0]
@@ -94,7 +94,7 @@ class Kernel:
         await self.channel.send(ToRelay(id=number, body=body))
 
     async def next(self):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             received = await self.channel.receive()
         assert received is not None
         return received
@@ -111,7 +111,7 @@ async def kernel(upstream):
     kernel = Kernel(theirs)
     yield kernel
     kernel.channel.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await task
 
 

@@ -129,7 +129,7 @@ async def test_a_kernel_started_by_nobody_is_refused(sessions, attach, asking):
 async def test_the_channel_works_with_the_grant(attach, upstream):
     channel = Channel(attach(), Codec(FromRelay), wanted=1)
     await channel.send(ToRelay(id=3, body=Catalog()))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         message, _ = await channel.receive()
     assert message == FromRelay(id=3, body=CatalogReply(offers=()))
     assert upstream.of(FromKernel) == [FromKernel(grant="g-0", request=Catalog())]
@@ -223,7 +223,7 @@ async def test_while_the_vault_is_locked_there_is_no_grant_and_later_there_is(se
     upstream.locked = True
     channel = Channel(attach(), Codec(FromRelay), wanted=1)
     await channel.send(ToRelay(id=3, body=Catalog()))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         message, _ = await channel.receive()
     assert message.error.code == LockedError.code
     upstream.locked = False

@@ -111,11 +111,11 @@ async def test_what_a_sidebar_asks_waits_for_the_database_outside_the_event_loop
 
 async def test_a_place_in_the_queue_to_a_slow_hub_is_not_the_silence_of_the_hub(monkeypatch):
     async def slow(self):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         self.write(self.hub.model(self.request.headers["Authorization"].removeprefix("token ")))
 
     monkeypatch.setattr(authn_hub, "AT_ONCE", 1)
-    monkeypatch.setattr(authn_hub, "PATIENCE", 0.5)
+    monkeypatch.setattr(authn_hub, "PATIENCE", 2.0)  # for one answer there is time, not for all ten
     monkeypatch.setattr(testing_hub._User, "get", slow)
     api = testing_hub.HubApi()
     api.start()

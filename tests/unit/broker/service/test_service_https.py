@@ -23,14 +23,9 @@ from jupyter_secure.protocol.messages import (
     Unlock,
     WhoAmI,
 )
+from tests.waiting import queued, until
 
 LOAD = Load(dataset="patients")
-
-
-async def until(holds):
-    async with asyncio.timeout(15):
-        while not holds():  # noqa: ASYNC110 - what is waited for sends no event
-            await asyncio.sleep(0.02)
 
 
 async def test_a_view_arrives_as_on_the_laptop(deployment):
@@ -98,15 +93,15 @@ async def test_a_renamed_notebook_and_an_ended_kernel_are_followed(deployment):
 async def test_a_change_is_told_to_the_person_and_to_nobody_else(deployment):
     async with deployment.service():
         ann, bob = deployment.hub.token("ann", ["scientist"]), deployment.hub.token("bob", ["scientist"])
-        there = asyncio.Event()
+        there = []
         for token in (ann, bob):
-            deployment.relay(token).listen(there.set)
-        await asyncio.wait_for(there.wait(), 5)
-        await asyncio.sleep(0.3)
+            deployment.relay(token).listen(lambda token=token: there.append(token))
+        await until(lambda: set(there) == {ann, bob})
         deployment.changes.clear()
         kernel = await deployment.kernel(ann)
         await kernel.load(LOAD)
-        await asyncio.sleep(0.5)
+        await until(lambda: ann in deployment.changes)
+        await asyncio.sleep(0.3)  # what went to the other has arrived by now
         assert set(deployment.changes) == {ann}
 
 
@@ -126,7 +121,7 @@ async def test_a_cancelled_request_ends_at_the_broker(deployment):
             numbers = []
             request = FromKernel(grant=kernel.grant.id, request=LOAD)
             waiting = asyncio.create_task(kernel.relay.request(request, issued=numbers.append))
-            await asyncio.sleep(0.3)
+            await queued(service.desk._counter._gate.turns["ann"])
             assert service.under_way == 1
             await kernel.relay.tell(FromKernel(grant=kernel.grant.id, request=Cancel(request=numbers[0])))
             with pytest.raises(CancelledError):

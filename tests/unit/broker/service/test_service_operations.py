@@ -14,6 +14,7 @@ from jupyter_secure.broker.service.listeners import AT_ONCE, Listeners
 from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnavailableError
 from jupyter_secure.protocol.messages import Load, State
 from jupyter_secure.server.https import trusting
+from tests.waiting import queued, until
 
 LOAD = Load(dataset="patients")
 
@@ -60,9 +61,9 @@ async def test_loads_under_way_end_before_the_service_does(deployment):
         turn = service.desk._counter._gate.turns["ann"]
         await turn.acquire()
         load = asyncio.create_task(kernel.load(LOAD))
-        await asyncio.sleep(0.3)
+        await queued(turn)
         stopping = asyncio.create_task(service.stop())
-        await asyncio.sleep(0.3)
+        await until(lambda: service.stopping)
         with pytest.raises(UnavailableError):  # nobody new is let in
             await deployment.relay(deployment.hub.token("bob")).request(State())
         assert not stopping.done()
@@ -75,9 +76,10 @@ async def test_what_does_not_end_in_time_is_ended_and_in_the_log(deployment, mon
     monkeypatch.setattr(http_module, "GRACE", 0.2)
     async with deployment.service() as service:
         kernel = await deployment.kernel(deployment.hub.token("ann", ["scientist"]))
-        await service.desk._counter._gate.turns["ann"].acquire()
+        turn = service.desk._counter._gate.turns["ann"]
+        await turn.acquire()
         load = asyncio.create_task(kernel.load(LOAD))
-        await asyncio.sleep(0.3)
+        await queued(turn)
         await service.stop(0.2)
         with pytest.raises(SecureError):
             await load
@@ -102,12 +104,12 @@ async def test_many_changes_are_told_as_one_and_to_the_person_alone():
     with listeners.listening("ann") as ann, listeners.listening("bob") as bob:
         for _ in range(5):
             await listeners.changed("a.ipynb", "ann")
-        assert await ann.wait(1)
+        assert await ann.wait(60)
         assert not await ann.wait(0.01)
         assert not await bob.wait(0.01)
         await listeners.changed(None)
-        assert await ann.wait(1)
-        assert await bob.wait(1)
+        assert await ann.wait(60)
+        assert await bob.wait(60)
 
 
 def test_a_line_of_the_log_is_json_and_a_strangers_arguments_are_not_in_it():

@@ -98,9 +98,9 @@ def test_writers_of_one_family_take_turns_and_of_two_do_not_wait(engine):
         same, other = (threading.Thread(target=write, args=(it,)) for it in (Family.AUDIT, Family.LEDGER))
         same.start()
         other.start()
-        other.join(10)
+        other.join(60)
         assert done == [Family.LEDGER]
-    same.join(10)
+    same.join(60)
     assert done == [Family.LEDGER, Family.AUDIT]
 
 
