@@ -115,7 +115,7 @@ class Server:
 
     def status(self):
         """Wait for the end and return the exit status."""
-        return self._process.wait(timeout=60)
+        return self._process.wait(timeout=200)
 
     def children(self):
         found = []
