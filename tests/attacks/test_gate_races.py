@@ -162,7 +162,7 @@ async def test_a_request_cancelled_while_its_decision_is_written_ends_in_the_log
 
 @pytest.mark.parametrize("repeated", [False, True])
 async def test_a_question_cancelled_while_its_answer_is_sealed_leaves_no_descriptor(world, monkeypatch, repeated):
-    sealing, release, sealed = threading.Event(), threading.Event(), threading.Event()
+    sealing, release, sealed, before = threading.Event(), threading.Event(), threading.Event(), answers_held()
 
     def slowly(*arguments):
         sealing.set()
@@ -184,17 +184,17 @@ async def test_a_question_cancelled_while_its_answer_is_sealed_leaves_no_descrip
         with pytest.raises(asyncio.CancelledError):
             await asked
         assert await asyncio.to_thread(sealed.wait, 8)
-    assert not answers_held()
+    assert answers_held() <= before
     assert (Kind.QUERY_FAILED, "cancelled") in endings(world).values()
 
 
 def answers_held():
-    """The sealed answers that this process holds."""
+    """How many sealed answers this process holds; kernels of other tests may have some that nobody opened."""
     held = []
     for fd in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
             held.append(str(fd.readlink()))
-    return [place for place in held if place.startswith("/memfd:answer")]
+    return sum(place.startswith("/memfd:answer") for place in held)
 
 
 async def test_handles_and_previews_end_in_the_log_and_are_no_flow_of_data(world):

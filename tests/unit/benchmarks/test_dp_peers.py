@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from benchmarks.peers.asked import repeated
 from benchmarks.peers.data import BINS, NAMES, QUANTILES, People, error, rank_errors, truth
 from benchmarks.peers.notebook import POLICY
 from jupyter_secure.broker.policy.compile import compile_text
+from jupyter_secure.protocol.dataset import Measure
 
 FOLDER = Path(dp_peers.__file__).parent / "peers"
 ROWS = 100_000
@@ -42,9 +44,10 @@ def test_an_error_of_ranks_is_the_way_to_the_nearest_equal_row():
     np.testing.assert_array_equal(rank_errors(np.array([0, 9.5, 2, 99]), ordered), [2, 5, 0, 2])
 
 
+@pytest.mark.parametrize("measure", get_args(Measure))
 @pytest.mark.parametrize("name", dp_peers.QUESTIONS)
-def test_ours_answers_every_question_about_the_numbers_that_are_compared(people, name):
-    found = repeated(ours.ready(people)[name], 1)
+def test_ours_answers_every_question_about_the_numbers_that_are_compared(people, name, measure):
+    found = repeated(ours.ready(people, measure)[name], 1)
     answer = np.array(found["answers"])
     assert answer.shape == (1, {"histogram": BINS, "grouped": len(NAMES), "quantiles": len(QUANTILES)}.get(name, 1))
     assert error(name, answer, people) < {"mean": 40, "grouped": 4000, "quantiles": 500}.get(name, 30)
@@ -64,15 +67,16 @@ def test_the_lowest_error_is_of_enough_draws_and_keeps_the_number_of_rows_privat
         "sound": answers(2, dp_peers.ENOUGH),
         "diffprivlib": answers(0, dp_peers.ENOUGH),
     }
-    against, quickest, wrong = dp_peers.figures("count", [(0.002, 0.04)], answers(3, 5), peers, people)
+    mine = {"pure": answers(3, 5), "zcdp": answers(7, 5)}
+    against, quickest, wrong = dp_peers.figures("count", [(0.002, 0.04)], mine, peers, people)
     assert (against["ratio"], against["over"]) == (20, True)
     assert (quickest["ratio"], quickest["over"]) == (0.8, False)
     assert (wrong["value"], wrong["baseline"], wrong["ratio"], wrong["over"]) == (3, 2, 1.5, True)
-    assert wrong["peers"] == {"lucky": 0, "sound": 2, "diffprivlib": 0}
+    assert wrong["peers"] == {"lucky": 0, "sound": 2, "diffprivlib": 0, "pure": 3, "zcdp": 7}
 
 
 def test_an_answer_within_ten_milliseconds_may_be_any_number_of_times_slower_than_pandas(people):
-    mine = {"seconds": [0.009], "answers": [[ROWS]]}
+    mine = {measure: {"seconds": [0.009], "answers": [[ROWS]]} for measure in get_args(Measure)}
     peers = {"sound": {"seconds": [0.05], "answers": [[ROWS + 1]] * dp_peers.ENOUGH}}
     assert dp_peers.figures("count", [(0.001, 0.009)], mine, peers, people)[0]["over"] is False
 

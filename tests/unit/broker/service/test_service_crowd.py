@@ -12,6 +12,7 @@ from jupyter_secure.broker.authn import hub as authn_hub
 from jupyter_secure.broker.authn.hub import Hub
 from jupyter_secure.broker.service.http import allow_descriptors
 from jupyter_secure.broker.vault import wall_clock
+from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.messages import (
     Budget,
     Catalog,
@@ -27,6 +28,8 @@ from jupyter_secure.protocol.messages import (
     Why,
 )
 from jupyter_secure.testing import hub as testing_hub
+from jupyter_secure.testing.deployment import Deployment
+from jupyter_secure.testing.world import World
 
 DP = """
 [dataset.patients]
@@ -52,11 +55,23 @@ COUNT = Query(question='{"v":1,"dataset":"patients","aggs":[{"op":"count"}]}')
 
 
 @pytest.fixture
-async def statements(deployment):
-    """The names of the threads in which statements of the service ran; the test's thread is the loop's."""
+async def served(tmp_path, postgres_url):
+    """A deployment whose database is a server; a few short reads of a file are made at once."""
+    with World(tmp_path, database_url=postgres_url) as world:
+        table = pa.table({"pid": list(range(100)), "age": list(range(100))})
+        world.seal(table, tags={"pid": Tag.DIRECT, "age": Tag.QUASI})
+        world.apply(DP)
+        async with Deployment(world, tmp_path) as deployment:
+            yield deployment
+        world.verify()
+
+
+@pytest.fixture
+async def statements(served):
+    """The threads in which statements of the service ran; the test's thread is the loop's."""
     threads = []
-    async with deployment.service() as service:
-        kernel = await deployment.kernel(deployment.hub.token("ann", ["scientist"]))
+    async with served.service() as service:
+        kernel = await served.kernel(served.hub.token("ann", ["scientist"]))
 
         def executed(*_):
             threads.append(threading.current_thread())
@@ -78,12 +93,8 @@ async def test_what_a_kernel_asks_waits_for_the_database_outside_the_event_loop(
     assert threading.main_thread() not in threads
 
 
-async def test_a_question_waits_for_the_database_outside_the_event_loop(deployment, statements):
+async def test_a_question_waits_for_the_database_outside_the_event_loop(statements):
     kernel, threads = statements
-    table = pa.table({"pid": list(range(100)), "age": list(range(100))})
-    deployment.world.seal(table, tags={"pid": "direct", "age": "quasi"})
-    deployment.world.apply(DP)
-    threads.clear()
     await kernel.ask(Query(question=COUNT.question, preview=True))
     await kernel.load(COUNT)
     assert threads
