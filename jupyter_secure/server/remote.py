@@ -184,6 +184,7 @@ class Remote:
             except (SecureError, TimeoutError) as error:
                 self._lost(error)
             self._connected = False
+            self._https.forget()  # who ends the line may be about to close the other connections too
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             failures += 1
 

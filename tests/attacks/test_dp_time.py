@@ -5,6 +5,7 @@ tables that differ in every row, and a condition that all rows of the one meet a
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -143,12 +144,16 @@ def steps(question, ages):
         if event in {"call", "c_call"}:
             found.append(frame.f_code.co_qualname if event == "call" else what.__name__)
 
-    for tracing in (None, None, note):  # what is kept for later questions is there by the third time
-        sys.setprofile(tracing)
-        try:
-            run(asked, table.select, held)
-        finally:
-            sys.setprofile(None)
+    gc.disable()  # when garbage is collected depends on all that ran before, and others' callbacks are called then
+    try:
+        for tracing in (None, None, note):  # what is kept for later questions is there by the third time
+            sys.setprofile(tracing)
+            try:
+                run(asked, table.select, held)
+            finally:
+                sys.setprofile(None)
+    finally:
+        gc.enable()
     return found
 
 

@@ -96,14 +96,19 @@ class ProvedDoor(Door):
         """
         if any(name in self.request.headers for name in OF_BROWSERS):
             raise TurnedAwayError(InvalidRequestError(_BROWSER), 403)
+        with self.service.arriving():
+            self._refuse_if_stopping()
+            self.token = bearer(self.request.headers.get_list("Authorization"))
+            try:
+                self.proved = await self.service.hub.introspect(self.token)
+            except SecureError as error:
+                raise TurnedAwayError(error) from None
+            self._refuse_if_stopping()  # asking the Hub took a while; from here on it is let end
+
+    def _refuse_if_stopping(self) -> None:
         if self.service.stopping:
             self.set_header("Connection", "close")
             raise TurnedAwayError(UnavailableError(STOPPING))
-        self.token = bearer(self.request.headers.get_list("Authorization"))
-        try:
-            self.proved = await self.service.hub.introspect(self.token)
-        except SecureError as error:
-            raise TurnedAwayError(error) from None
 
     @property
     def user(self) -> str:

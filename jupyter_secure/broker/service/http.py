@@ -2,9 +2,11 @@
 
 Promises: without a certificate it listens on loopback alone; requests and headers are bounded in size and time; on
 SIGTERM it takes no new request, lets those under way end for `GRACE` seconds, then ends the rest, and each of them ends
-in the log; every relay may go away and come back.
+in the log; a request that was on its way meanwhile is told that it was not taken, so that it may be asked elsewhere;
+every relay may go away and come back.
 
-Steps of `serve`: harden the process -> open and unlock the vault -> listen -> wait for a signal -> drain -> close.
+Steps of `serve`: harden the process -> open and unlock the vault -> listen -> wait for a signal -> drain -> turn away
+for as long as something comes -> close.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ HEADER = 16_384
 IDLE = 75.0  # seconds, also for the headers of a request
 SLOW = 10.0  # seconds for the body of a request
 LAST = 10.0  # seconds in which a request that was ended writes its last entry to the log
+LINGER = 0.25  # seconds without a request, after which none is on its way any more
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,8 @@ class Service(Serving):
         self._server.stop()
         await self.listeners.changed(None)  # those who listen see that it ends
         await _until(lambda: not self.under_way, grace)
+        drained = time.monotonic()
+        await _until(lambda: not self.under_way and self.quiet(drained) > LINGER, LAST)
         await self._server.close_all_connections()
         await _until(lambda: not self.under_way and not self.listeners.count, LAST)
         self.hub.close()

@@ -27,6 +27,7 @@ class Serving:
 
     Attributes:
         stopping: no new request is taken.
+        heard: when the last request was let in or turned away, by the monotonic clock.
     """
 
     def __init__(self, desk: Desk, hub: Hub, listeners: Listeners) -> None:
@@ -35,6 +36,8 @@ class Serving:
         self.listeners = listeners
         self.meters = Meters()
         self.stopping = False
+        self.heard = time.monotonic()
+        self._arriving = 0
         self._under_way: Counter[str] = Counter()
         self._ready: tuple[float, dict[str, bool]] = (0.0, {})
         self._looking = asyncio.Lock()
@@ -48,6 +51,20 @@ class Serving:
     def under_way(self) -> int:
         """How many requests are."""
         return self._under_way.total()
+
+    def quiet(self, since: float) -> float:
+        """Return for how many seconds no request came; at most those since the moment `since`."""
+        return 0.0 if self._arriving else time.monotonic() - max(self.heard, since)
+
+    @contextlib.contextmanager
+    def arriving(self) -> Iterator[None]:
+        """Count a request that is neither let in nor turned away yet."""
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+            self.heard = time.monotonic()
 
     @contextlib.contextmanager
     def place(self, user: str, most: int) -> Iterator[bool]:

@@ -9,6 +9,7 @@ import logging
 import pytest
 
 from jupyter_secure.broker.service import http as http_module
+from jupyter_secure.broker.service.doors import STOPPING
 from jupyter_secure.broker.service.journal import Lines
 from jupyter_secure.broker.service.listeners import AT_ONCE, Listeners
 from jupyter_secure.protocol.errors import InvalidRequestError, SecureError, UnavailableError
@@ -70,6 +71,40 @@ async def test_loads_under_way_end_before_the_service_does(deployment):
         turn.release()
         assert (await load).num_rows == 1000
         await stopping
+
+
+async def test_who_comes_while_the_service_stops_is_told_that_nothing_was_taken(deployment, monkeypatch):
+    async with deployment.service() as service:
+        kernel = await deployment.kernel(deployment.hub.token("ann", ["scientist"]))
+        introspect, asked, stopped = service.hub.introspect, asyncio.Event(), asyncio.Event()
+
+        async def slow(token):
+            asked.set()
+            await stopped.wait()
+            return await introspect(token)
+
+        monkeypatch.setattr(service.hub, "introspect", slow)
+        answers = []
+        remote = kernel.relay._https.exchange
+
+        async def exchange(method, path, headers, body, take):
+            try:
+                await remote(method, path, headers, body, take)
+            except SecureError as error:
+                answers.append((error.public, error.detail))
+                raise
+
+        monkeypatch.setattr(kernel.relay._https, "exchange", exchange)
+        load = asyncio.create_task(kernel.load(LOAD))
+        await asked.wait()
+        stopping = asyncio.create_task(service.stop())
+        await until(lambda: service.stopping)
+        stopped.set()
+        with pytest.raises(UnavailableError):  # it asks once more, and nobody else is there
+            await load
+        await stopping
+        assert answers[0][0] == STOPPING
+        assert answers[1][1].startswith("connect: ")
 
 
 async def test_what_does_not_end_in_time_is_ended_and_in_the_log(deployment, monkeypatch):
