@@ -14,6 +14,9 @@ const REST = 500; // milliseconds that a question has to be in front, unchanged
 const FRESH = 60_000; // milliseconds; prices change with policies
 const REMEMBERED = 50;
 
+/** The code of what went wrong when a kernel had no time to answer. */
+export const SILENT = 'silent';
+
 export interface Forecasting {
   /** The cell of the question in front, or null. */
   source: string | null;
@@ -67,6 +70,13 @@ export class ForecastModel {
   forget(): void {
     this.known.clear();
     this.turn(this.now.source);
+  }
+
+  /** The kernel has time again: what it did not answer is asked once more. */
+  retry(): void {
+    if (this.now.part.fault?.code === SILENT) {
+      this.turn(this.now.source);
+    }
   }
 
   private turn(source: string | null): void {

@@ -36,15 +36,23 @@ class CellWatch {
     if (old && !old.isDisposed) {
       old.content.node.removeEventListener('mouseover', this.over);
       old.sessionContext.kernelChanged.disconnect(this.forget);
+      old.sessionContext.statusChanged.disconnect(this.retry);
     }
     this.panel = panel;
     panel?.content.node.addEventListener('mouseover', this.over);
     panel?.sessionContext.kernelChanged.connect(this.forget);
+    panel?.sessionContext.statusChanged.connect(this.retry);
     this.turn(null);
     this.forget();
   }
 
   private readonly forget = (): void => this.model.forget();
+
+  private readonly retry = (_: unknown, status: string): void => {
+    if (status === 'idle') {
+      this.model.retry();
+    }
+  };
 
   private readonly over = (event: MouseEvent): void => {
     const node = event.target instanceof Element ? event.target.closest('.jp-Cell') : null;

@@ -8,11 +8,16 @@
 import type { Kernel } from '@jupyterlab/services';
 
 import { type Forecast, readForecast } from './forecast.js';
+import { SILENT } from './forecastModel.js';
 import { ApiError } from './state.js';
 
 const TARGET = 'jupyter_secure.forecast';
 const PATIENCE = 12_000; // milliseconds; the kernel itself waits for less
-const SILENT = new ApiError({ code: 'kernel', public: 'The kernel does not answer just now.' });
+const NOW = new ApiError({ code: SILENT, public: 'The kernel does not answer just now.' });
+const BEFORE = new ApiError({
+  code: SILENT,
+  public: 'The kernel has been running something since before this page opened. The price follows when that ends.'
+});
 
 export async function askKernel(kernel: Kernel.IKernelConnection | null | undefined, cell: string): Promise<Forecast> {
   if (!kernel?.handleComms || kernel.isDisposed) {
@@ -20,11 +25,13 @@ export async function askKernel(kernel: Kernel.IKernelConnection | null | undefi
   }
   let comm: Kernel.IComm | null = null;
   let timer: number | undefined;
+  let reason = BEFORE;
   const silence = new Promise<never>((_, reject) => {
-    timer = window.setTimeout(() => reject(SILENT), PATIENCE);
+    timer = window.setTimeout(() => reject(reason), PATIENCE);
   });
   try {
-    await Promise.race([kernel.info, silence]);
+    await Promise.race([kernel.info, silence]); // asked of the main thread, once by each page
+    reason = NOW;
     comm = kernel.createComm(TARGET);
     await Promise.race([subshell(kernel, comm), silence]);
     return readForecast(await Promise.race([answer(comm, cell), silence]));

@@ -215,3 +215,19 @@ test('only the last questions are remembered', async () => {
   await pass(500);
   assert.equal(asked.length, 52);
 });
+
+test('what a busy kernel did not answer is asked again when it has time, and nothing else is', async () => {
+  let code = 'silent';
+  const { asked, model } = watched(() => Promise.reject(new ApiError({ code, public: 'Not now.' })));
+  model.retry();
+  model.look(ONE);
+  await pass(500);
+  code = 'refused';
+  model.retry();
+  assert.ok(model.snapshot().part.loading);
+  await pass(500);
+  assert.equal(asked.length, 2);
+  model.retry();
+  await pass(5000);
+  assert.equal(asked.length, 2);
+});

@@ -200,6 +200,16 @@ def test_a_price_is_told_while_a_cell_runs_and_changes_with_the_text(lab):
     foot.wait_for(state="detached")
 
 
+def test_a_page_that_opens_while_a_cell_runs_says_so_and_tells_the_price_afterwards(lab):
+    run_cell(lab("scientist", "second.ipynb"), "import time; time.sleep(45)")
+    shown = lab("scientist", "second.ipynb")
+    cell = write_cell(shown, QUESTION)
+    foot = panel(shown).get_by_role("region", name="The question in front")
+    cell.hover()
+    foot.get_by_text(re.compile("running something since before this page opened")).wait_for()
+    foot.get_by_text("ε 0.2 at δ 1e-6", exact=True).wait_for()
+
+
 def test_every_control_is_reached_by_keyboard(lab):
     shown = lab("scientist")
     panel(shown).get_by_text(re.compile("1,629 rows")).wait_for()
