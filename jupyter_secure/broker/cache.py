@@ -6,7 +6,8 @@ their lists, project, purpose, sample, limit, check), so whatever changes one of
 on the dataset's own, so it is unreadable with the first rotation, deletion of a person or shredding; a damaged one is
 dropped, recorded and made again. The broker's own process never holds a cell of it.
 
-Steps of a hit: name -> key -> description and GMAC -> content key sealed to the kernel -> frames from file to pipe.
+Steps of a hit: name -> key -> description and, unless it was looked through lately, GMAC -> content key sealed to the
+kernel -> frames from file to pipe.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from jupyter_secure._version import __version__
+from jupyter_secure.broker.pouring import Kept
 from jupyter_secure.broker.ruling import Ruling
 from jupyter_secure.broker.vault import Vault
-from jupyter_secure.broker.views.kept import Description, KeepJob, describe
+from jupyter_secure.broker.views.kept import KeepJob, describe
 from jupyter_secure.broker.views.plan import ViewPlan
 from jupyter_secure.broker.views.pool import TIMEOUT, WorkerPool
+from jupyter_secure.broker.wholeness import Wholeness
 from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.errors import IntegrityError
 from jupyter_secure.protocol.record import Header, Kind, Personal
@@ -39,15 +43,6 @@ SCRATCH = ".keeping-"
 LOG = logging.getLogger("jupyter_secure.broker")
 
 
-class Kept:
-    """A kept view that is whole; the descriptor is the caller's to close."""
-
-    def __init__(self, fd: int, frames: int, described: Description) -> None:
-        self.fd = fd
-        self.frames = frames
-        self.described = described
-
-
 class ViewCache:
     """The kept views of one vault."""
 
@@ -56,6 +51,7 @@ class ViewCache:
         self._pool = pool
         self._folder = vault.folder.views
         self._busy = False
+        self._seen = Wholeness()
 
     def find(self, ruling: Ruling) -> Kept | None:
         """Return the kept view of a ruling, None where there is none.
@@ -72,9 +68,10 @@ class ViewCache:
             return None
         try:
             key = self._vault.keychain.view_key(ruling.version.name, generation, path.name)
-            described, frames = describe(fd, key, path.name)
-            os.utime(fd)
-            return Kept(fd, frames, described)
+            whole = self._seen.holds(path.name, fd)
+            described, frames = describe(fd, key, path.name, whole=whole)
+            self._seen.touch(path.name, fd, whole=not whole)
+            return Kept(fd, frames, described, partial(self._seen.forget, path.name))
         except IntegrityError:
             os.close(fd)
             self._drop(path, ruling)

@@ -13,14 +13,30 @@ import fcntl
 import functools
 import hashlib
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from jupyter_secure.broker.cache import Kept
 from jupyter_secure.broker.views.delivery import wrap
 from jupyter_secure.broker.views.jobs import Finished
+from jupyter_secure.broker.views.kept import Description
 from jupyter_secure.broker.views.pool import PIPE
 from jupyter_secure.protocol.errors import CancelledError
 
 STALL = 60.0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept view that is whole; the descriptor is the caller's to close.
+
+    Attributes:
+        doubt: to be called when a kernel did not take all of it, which may be because it does not open.
+    """
+
+    fd: int
+    frames: int
+    described: Description
+    doubt: Callable[[], None] = lambda: None
 
 
 class KeptStream:
@@ -85,6 +101,7 @@ async def _pour(kept: Kept, writing: int) -> None:
                 async with asyncio.timeout(STALL):
                     await _writable(writing)
     except (BrokenPipeError, TimeoutError):
+        kept.doubt()
         raise CancelledError(detail="the kernel takes no more of the view") from None
 
 

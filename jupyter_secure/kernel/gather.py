@@ -10,20 +10,14 @@ rest stays as Arrow chunks -> it is converted at the end, and given up meanwhile
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from jupyter_secure.protocol.errors import InvalidRequestError
+from .dates import DateTable, python_s_dates
 
 SMALLEST = 1 << 12  # rows to make room for, where nobody knows how many will come
-NO_SUCH_DATE = (
-    "A date or time is outside the years 1 to 9999, which pandas cannot hold. Choose `--frame polars` or "
-    "`--frame arrow`."
-)
 
 
 class Gatherer(Protocol):
@@ -115,6 +109,7 @@ class _Numbers:
     def __init__(self, kind: np.dtype[Any], rows: int) -> None:
         self._room = np.empty(rows or SMALLEST, kind)
         self._filled = 0
+        self._dates = DateTable() if kind.kind == "O" else None
 
     def add(self, array: pa.Array) -> None:
         """Take the next ones; a null among them becomes NaN or NaT."""
@@ -123,10 +118,11 @@ class _Numbers:
             grown = np.empty(max(end, 2 * len(self._room)), self._room.dtype)
             grown[: self._filled] = self._room[: self._filled]
             self._room = grown
-        with _python_s_dates():
-            is_date = self._room.dtype == object  # numpy would give a number for one that Python does not have
-            values = array.to_pandas().to_numpy() if is_date else array.to_numpy(zero_copy_only=False)
-        self._room[self._filled : end] = values
+        room = self._room[self._filled : end]
+        if self._dates is None:
+            room[:] = array.to_numpy(zero_copy_only=False)
+        else:
+            self._dates.put(array, room)
         self._filled = end
 
     def values(self) -> Any:
@@ -161,16 +157,8 @@ def _numpy(kind: pa.DataType) -> np.dtype[Any] | None:
 def _converted(columns: list[pa.ChunkedArray], fields: list[pa.Field]) -> Any:
     table = pa.Table.from_arrays([_to_copy(column) for column in columns], schema=pa.schema(fields))
     columns.clear()  # else they would be held twice
-    with _python_s_dates():
+    with python_s_dates():
         return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=True)
-
-
-@contextlib.contextmanager
-def _python_s_dates() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OverflowError):  # what pandas says quotes the cell
-        raise InvalidRequestError(NO_SUCH_DATE) from None
 
 
 def _to_copy(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -13,14 +13,13 @@ import pyarrow as pa
 import pytest
 
 from jupyter_secure.broker import cache
-from jupyter_secure.broker.cache import Kept
 from jupyter_secure.broker.deletion import delete_person
 from jupyter_secure.broker.keeping import rotate_keys, shred
-from jupyter_secure.broker.pouring import KeptStream
+from jupyter_secure.broker.pouring import Kept, KeptStream
 from jupyter_secure.broker.views.kept import Description
 from jupyter_secure.cli import main as command
 from jupyter_secure.protocol.dataset import Tag
-from jupyter_secure.protocol.errors import InvalidRequestError, RefusedError
+from jupyter_secure.protocol.errors import CancelledError, InvalidRequestError, RefusedError
 from jupyter_secure.protocol.messages import Load
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.protocol.view import Rung
@@ -206,17 +205,34 @@ DAMAGE = {
 }
 
 
+@pytest.mark.parametrize("seen", [False, True], ids=["never looked through", "looked through before"])
 @pytest.mark.parametrize("damage", DAMAGE)
-async def test_a_damaged_view_is_dropped_recorded_and_made_again(world, made, damage):
+async def test_a_damaged_view_is_dropped_recorded_and_made_again(world, made, damage, seen):
     async with world.desk() as front:
         first = await load(front)
         [path] = await kept(world)
+        if seen:
+            assert (await load(front)).equals(first)
         DAMAGE[damage](path)
         again = await load(front)
     assert again.equals(first)
     assert len(made) == 2
     [dropped] = world.vault.audit.entries(kinds=(Kind.VIEW_DROPPED,))
     assert (dropped.header.dataset, dropped.header.error) == ("visits", "integrity")
+
+
+async def test_a_view_that_a_kernel_gave_up_is_looked_through_the_next_time(tmp_path):
+    file = tmp_path / "view"
+    file.write_bytes(bytes(4 << 20))
+    doubted = []
+    described = Description(content_key=bytes(32), mac_key=bytes(32), mac=b"", rows=1, size=1, tags=b"")
+    kept = Kept(os.open(file, os.O_RDONLY), 4 << 20, described, lambda: doubted.append(1))
+    stream = KeptStream(kept, bytes(range(1, 33)), b"info")
+    os.read(stream.fd, 100)
+    stream.handed_over()  # the last one who could read it
+    with pytest.raises(CancelledError):
+        await stream.finished()
+    assert doubted == [1]
 
 
 async def test_one_kept_view_in_the_place_of_another_opens_for_nobody(world, made):

@@ -43,7 +43,7 @@ from .identify import HubTokens
 from .listeners import Listeners
 from .oidc import CallbackHandler, StartHandler
 from .probes import HealthHandler, MetricsHandler, ReadyHandler
-from .process import harden
+from .process import harden, take_short_turns
 from .serving import Serving
 from .tls import Certificate, Renewal, require_private_line
 
@@ -202,6 +202,7 @@ async def opened(settings: Settings, unlock: Any, now: Any = wall_clock) -> Asyn
 def main(settings: Settings, passphrase: Callable[[str], str], personal: Personal) -> int:
     """Serve until a signal; return the exit status. `passphrase` is asked for once, with the vault's id."""
     harden()
+    take_short_turns()
     allow_descriptors()
     journal.begin()
     try:

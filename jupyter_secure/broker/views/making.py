@@ -25,6 +25,7 @@ from .jobs import Begun, Finished, Report
 from .mask.interface import AnyMask, field
 from .masking import choose_masks, masked
 from .plan import ViewPlan
+from .ramp import ramped
 from .scan import Scan
 from .sift import Batch, sifted
 
@@ -45,7 +46,8 @@ def produce(plan: ViewPlan, sealer: Sealer, report: Report) -> Finished:
         fit = check(plan, scan, report)
         masks = choose_masks(fit.plan, scan.types)
         report(Begun(seal=sealer.seal, checked=fit.checked))
-        rows = _stream(fit.kept(sifted(scan.batches(fit.reads), plan, scan.types)), masks, sealer, report)
+        batches = fit.kept(sifted(scan.batches(fit.reads), plan, scan.types))
+        rows = _stream(batches, plan.total, masks, sealer, report)
         return Finished(rows=rows, size=sealer.size, digest=sealer.finish(rows))
     except BrokenPipeError:
         raise CancelledError(detail="the kernel closed the view") from None
@@ -56,7 +58,7 @@ def produce(plan: ViewPlan, sealer: Sealer, report: Report) -> Finished:
         scan.close()
 
 
-def _stream(batches: Iterator[Batch], masks: dict[str, AnyMask], sealer: Sealer, report: Report) -> int:
+def _stream(batches: Iterator[Batch], total: int, masks: dict[str, AnyMask], sealer: Sealer, report: Report) -> int:
     schema = pa.schema([field(name, mask) for name, mask in masks.items()])
     rows = 0
     with (
@@ -65,7 +67,7 @@ def _stream(batches: Iterator[Batch], masks: dict[str, AnyMask], sealer: Sealer,
         pa.ipc.new_stream(pa.PythonFile(sealer, "w"), schema) as writer,
     ):
         before: Future[Any] | None = None
-        for height, columns in _ahead(batches, reading):
+        for height, columns in ramped(_ahead(batches, reading), total):
             batch = masked(height, columns, masks, schema)
             if before:
                 before.result()

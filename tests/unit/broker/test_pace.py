@@ -9,7 +9,7 @@ from jupyter_secure.broker.pace import FIRST_MARK, LITTLE, Pace, next_mark
 
 @pytest.mark.parametrize(
     ("elapsed", "mark"),
-    [(0, 0.011), (0.001, 0.011), (0.011, 0.011), (0.0111, 0.022), (0.05, 0.088), (0.089, 0.176), (5, 5.632)],
+    [(0, 0.016), (0.001, 0.016), (0.016, 0.016), (0.0161, 0.032), (0.05, 0.064), (0.065, 0.128), (5, 8.192)],
 )
 def test_the_next_mark(elapsed, mark):
     assert next_mark(elapsed) == pytest.approx(mark)
