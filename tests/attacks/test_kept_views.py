@@ -228,7 +228,7 @@ async def test_a_view_that_a_kernel_gave_up_is_looked_through_the_next_time(tmp_
     described = Description(content_key=bytes(32), mac_key=bytes(32), mac=b"", rows=1, size=1, tags=b"")
     kept = Kept(os.open(file, os.O_RDONLY), 4 << 20, described, lambda: doubted.append(1))
     stream = KeptStream(kept, bytes(range(1, 33)), b"info")
-    os.read(stream.fd, 100)
+    await asyncio.to_thread(os.read, stream.fd, 100)
     stream.handed_over()  # the last one who could read it
     with pytest.raises(CancelledError):
         await stream.finished()
