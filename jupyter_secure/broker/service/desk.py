@@ -74,6 +74,7 @@ from jupyter_secure.protocol.messages import (
     Welcome,
     WhoAmI,
 )
+from jupyter_secure.protocol.noun import settle
 from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.protocol.record import Header, Kind, Personal
 
@@ -170,6 +171,7 @@ class Desk:
         Without `identify` people show tickets; `provider` is where browsers begin with the identity provider; `party`
         is who asks for passkeys, this computer by default.
         """
+        settle()
         pool = WorkerPool()
         with Vault.open_locked(path, now) as vault:
             desk = cls(vault, pool, changed, identify, provider, party)
