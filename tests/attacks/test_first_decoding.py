@@ -57,7 +57,7 @@ def test_msgspec_crashes_while_a_noun_is_half_worked_out():
 
 def test_a_noun_that_was_worked_out_before_is_decoded_by_many_threads():
     done = run("settled")
-    assert (done.returncode, sorted(done.stdout.split())) == (0, ["2", "2"]), done.stderr
+    assert (done.returncode, "".join(done.stdout.split())) == (0, "22"), done.stderr  # their lines may run together
 
 
 @pytest.fixture
