@@ -14,15 +14,17 @@ from jupyter_secure.protocol.noun import Noun
 from jupyter_secure.testing.world import World
 
 PROGRAM = """
-import sys, threading, time
+import resource, sys, threading, time
 import msgspec
 from jupyter_secure.protocol.noun import Noun, settle
 
-begun = threading.Event()
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+begun, asked = threading.Event(), threading.Event()
 
 def slow():  # evaluated when msgspec works out the type
     begun.set()
-    time.sleep(0.3)
+    asked.wait(30)
+    time.sleep(1)
     return int
 
 class Inner(Noun):
@@ -37,10 +39,12 @@ def decode():
     print(msgspec.json.decode(b'{"n":1,"inner":{"a":2},"m":3}', type=Outer).inner.a)
 
 if "settled" in sys.argv:
+    asked.set()
     settle()
 thread = threading.Thread(target=decode)
 thread.start()
 begun.wait()
+asked.set()
 decode()
 thread.join()
 """
