@@ -38,10 +38,12 @@ class Wholeness:
 
     def touch(self, name: str, fd: int, *, whole: bool) -> None:
         """Mark the file as used just now; `whole` says that it was looked through for that."""
-        until = self._now() + TRUSTED if whole else self._known.get(name, (None, 0.0))[1]
+        until = self._now() + TRUSTED if whole else 0.0
+        if self.holds(name, fd):  # still: who wrote to it since it was asked does not get its new time trusted
+            until = max(until, self._known.get(name, (None, 0.0))[1])
         os.utime(fd)
+        self._known.pop(name, None)  # the newest stands last; one step, as other threads forget meanwhile
         self._known[name] = (_stamp(fd), until)
-        self._known.move_to_end(name)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
 

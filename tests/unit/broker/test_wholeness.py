@@ -80,6 +80,18 @@ def test_whoever_writes_to_it_makes_it_unknown(file, clock, change):
     assert not seen.holds("view", fd)
 
 
+def test_a_file_that_was_changed_between_asking_and_using_is_not_trusted(file, clock):
+    path, fd = file
+    seen = Wholeness(clock)
+    seen.touch("view", fd, whole=True)
+    assert seen.holds("view", fd)
+    known = os.fstat(fd).st_ctime_ns
+    while os.fstat(fd).st_ctime_ns == known:
+        overwrite(path)
+    seen.touch("view", fd, whole=False)
+    assert not seen.holds("view", fd)
+
+
 def test_another_file_of_that_name_is_unknown(file, clock, tmp_path):
     path, fd = file
     seen = Wholeness(clock)
