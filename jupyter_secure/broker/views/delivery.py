@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import secrets
 from collections.abc import Callable
 from typing import Self
@@ -30,6 +29,7 @@ from jupyter_secure.protocol.sealing import CONTEXT, FRAME, HEADER, TAG, TRAILER
 from jupyter_secure.protocol.wire import seal_memory
 
 SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+LARGEST = HEADER.size + FRAME + TAG  # bytes of a frame as it travels
 STAGED = 1 << 16  # smaller pieces are gathered into one frame, larger ones are encrypted where they lie
 
 
@@ -48,6 +48,13 @@ def wrap(content_key: bytes, recipient: bytes, info: bytes) -> bytes:
 class Sealer(io.RawIOBase):
     """A writable file whose content arrives at `send` as frames.
 
+    Args:
+        recipient: the public key of the kernel, None where the maker keeps the content key.
+        info: what the stream is bound to.
+        send: called with each frame, which is no longer looked at when it returns.
+        room: gives memory for a frame of so many bytes, into which nothing but ciphertext is written; by default it
+            is the same for all.
+
     Attributes:
         content_key: a fresh one for each stream.
         seal: base64 of the wrapped content key, empty where nobody is to open it.
@@ -57,7 +64,13 @@ class Sealer(io.RawIOBase):
         InvalidRequestError: the recipient's public key is no X25519 key.
     """
 
-    def __init__(self, recipient: bytes | None, info: bytes, send: Callable[[memoryview], None]) -> None:
+    def __init__(
+        self,
+        recipient: bytes | None,
+        info: bytes,
+        send: Callable[[memoryview], None],
+        room: Callable[[int], memoryview] | None = None,
+    ) -> None:
         super().__init__()
         self.content_key = content_key = secrets.token_bytes(32)
         wrapped = b"" if recipient is None else wrap(content_key, recipient, info)
@@ -68,7 +81,7 @@ class Sealer(io.RawIOBase):
         self._number = 0
         self._chain = hashlib.sha256(wrapped)
         self._staged = bytearray()
-        self._out = memoryview(bytearray(HEADER.size + FRAME + TAG))
+        self._room = room or _one_room()
 
     @classmethod
     def keyed(cls, send: Callable[[memoryview], None]) -> Self:
@@ -112,21 +125,17 @@ class Sealer(io.RawIOBase):
     def _frame(self, frame: Frame, plain: memoryview) -> None:
         header = HEADER.pack(frame, len(plain))
         end = HEADER.size + len(plain) + TAG
-        self._out[: HEADER.size] = header
-        self._cipher.encrypt_into(nonce(self._number, frame), plain, header, self._out[HEADER.size : end])
-        self._chain.update(self._out[end - TAG : end])
+        out = self._room(end)
+        out[: HEADER.size] = header
+        self._cipher.encrypt_into(nonce(self._number, frame), plain, header, out[HEADER.size :])
+        self._chain.update(out[-TAG:])
         self._number += 1
-        self._send(self._out[:end])
+        self._send(out)
 
 
-def into(fd: int) -> Callable[[memoryview], None]:
-    """Return a `send` that writes everything to a descriptor."""
-
-    def send(view: memoryview) -> None:
-        while view:
-            view = view[os.write(fd, view) :]
-
-    return send
+def _one_room() -> Callable[[int], memoryview]:
+    out = memoryview(bytearray(LARGEST))
+    return lambda size: out[:size]
 
 
 def seal_table(table: pa.Table, recipient: bytes, info: bytes) -> tuple[int, str, int, str]:

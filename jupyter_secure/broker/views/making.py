@@ -19,9 +19,10 @@ import pyarrow as pa
 from jupyter_secure.protocol.errors import CancelledError
 
 from .checking import check
-from .delivery import Sealer, into
+from .delivery import LARGEST, Sealer
 from .failure import code_of
 from .jobs import Begun, Finished, Report
+from .lending import Lending
 from .mask.interface import AnyMask, field
 from .masking import choose_masks, masked
 from .plan import ViewPlan
@@ -36,7 +37,8 @@ def make(plan: ViewPlan, out: int, report: Report) -> Finished:
     Raises:
         SecureError: the stream has been ended as broken off.
     """
-    return produce(plan, Sealer(plan.recipient, plan.info, into(out)), report)
+    pipe = Lending(out, LARGEST)
+    return produce(plan, Sealer(plan.recipient, plan.info, pipe.send, pipe.room), report)
 
 
 def produce(plan: ViewPlan, sealer: Sealer, report: Report) -> Finished:
