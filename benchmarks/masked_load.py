@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import socket
@@ -88,6 +89,7 @@ async def ground(rows: int, kernels: int = 1, workers: int = 1) -> AsyncIterator
         names = table.column_names
         del table
         pa.default_memory_pool().release_unused()  # this process stands for the broker, which never had it
+        ctypes.CDLL(None).malloc_trim(0)
         pool = WorkerPool(workers)
         await pool.start()
         started = [Kernel(folder / "plain.parquet") for _ in range(kernels)]

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import itertools
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from jupyter_secure.broker.views.mask.pseudonym import PseudonymMask
 from jupyter_secure.testing.sealed_data import SealedData, read
 
 ROUNDS = 7
+KERNELS, WARMING, ALONE = range(16), 16, range(17, 20)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -156,37 +158,40 @@ def _peak(*pids: int) -> int:
 
 
 async def _sixteen() -> list[dict[str, object]]:
-    """Sixteen kernels load a million rows each at the same moment, two workers serve."""
+    """Sixteen kernels that loaded nothing yet load a million rows each at the same moment, two workers serve."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(64))  # a thread waits for each kernel
-    plain = await _sixteen_plain()
-    async with ground(1_000_000, kernels=16, workers=2) as laid:
-        for _ in range(6):  # the first ones are slower, in the kernel and in each worker
-            alone = await serve_made(laid.pool, laid.plans[0], laid.kernels[0], laid.folder)
-        everybody = (os.getpid(), *laid.pool.pids, *(kernel.process.pid for kernel in laid.kernels))
+    plain, plain_last = await _sixteen_plain()
+    async with ground(1_000_000, kernels=ALONE.stop, workers=2) as laid:
+        for _ in range(6):  # until both workers are warm
+            await serve_made(laid.pool, laid.plans[WARMING], laid.kernels[WARMING], laid.folder)
+        laid.kernels[WARMING].close()
+        alone = statistics.median([await _first(laid, number) for number in ALONE])
+        everybody = (os.getpid(), *laid.pool.pids, *(kernel.process.pid for kernel in laid.kernels[: len(KERNELS)]))
         began = time.perf_counter()
-        work = [asyncio.create_task(_ended(laid, number, began)) for number in range(16)]
+        work = [asyncio.create_task(_ended(laid, number, began)) for number in KERNELS]
         most = 0
         while not all(task.done() for task in work):
             most = max(most, await asyncio.to_thread(_shared_out, everybody))
             await asyncio.wait(work, timeout=1)  # looking costs a core for a moment
+        most = max(most, _shared_out(everybody))  # the workers have not given anything back yet, and all have a frame
         ends = sorted(task.result() for task in work)
     steps = [later - earlier for earlier, later in itertools.pairwise(ends)]
-    common = {"unit": "s", "baseline": round(alone, 3)}
     last, longest = ends[-1], max(steps)
     return [
-        _entry("views.sixteen", last, alone, 16.0) | common,  # as if they had come one after the other
-        _entry("views.sixteen_step", longest, alone, 4.0) | common,  # nobody waits for several others in a row
+        _entry("views.sixteen", last, plain_last, 1.15),
+        _entry("views.sixteen_step", longest, alone, 4.0),  # nobody waits for several others in a row
         _entry("views.sixteen_memory", most / 1e6, plain / 1e6, 1.0)
         | {"unit": "MB", "limit": 4000.0, "over": most > 4e9},
     ]
 
 
-async def _sixteen_plain() -> int:
-    """Return the memory of sixteen kernels that read the plain file with pandas, and of nothing else."""
-    async with ground(1_000_000, kernels=16) as laid:
-        for kernel in laid.kernels:
-            await asyncio.to_thread(kernel.ask, {"do": "plain"})
-        return _shared_out(tuple(kernel.process.pid for kernel in laid.kernels))
+async def _sixteen_plain() -> tuple[int, float]:
+    """Return the memory of sixteen kernels that read the plain file with pandas at once, and when the last has it."""
+    async with ground(1_000_000, kernels=len(KERNELS)) as laid:
+        began = time.perf_counter()
+        await asyncio.gather(*(asyncio.to_thread(kernel.ask, {"do": "plain"}) for kernel in laid.kernels))
+        last = time.perf_counter() - began
+        return _shared_out(tuple(kernel.process.pid for kernel in laid.kernels)), last
 
 
 def _entry(name: str, value: float, baseline: float, limit: float) -> dict[str, object]:
@@ -195,7 +200,7 @@ def _entry(name: str, value: float, baseline: float, limit: float) -> dict[str, 
         "name": name,
         "value": round(value, 3),
         "unit": "s",
-        "baseline": baseline,
+        "baseline": round(baseline, 3),
         "ratio": round(ratio, 2),
         "limit": limit,
         "over": ratio > limit,
@@ -210,6 +215,14 @@ def _shared_out(pids: tuple[int, ...]) -> int:
             if line.startswith("Pss:"):
                 found += int(line.split()[1]) * 1024
     return found
+
+
+async def _first(laid: Ground, number: int) -> float:
+    """Return how long the first load of a kernel takes, which is longer than later ones, and end the kernel."""
+    kernel = laid.kernels[number]
+    seconds = await serve_made(laid.pool, laid.plans[number], kernel, laid.folder)
+    kernel.close()
+    return seconds
 
 
 async def _ended(laid: Ground, number: int, began: float) -> float:

@@ -31,8 +31,9 @@ ROW_GROUPS_AHEAD = {
     "POLARS_PARQUET_DECODE_TARGET_VALUES_PER_THREAD": "400000",
 }
 # polars' allocator gives freed memory back after half a second, and large pieces at once, so that every view faults it
-# in again, page by page: a tenth of the work. What a worker holds is bounded by its largest view, as before.
-MEMORY_HELD = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,oversize_threshold:0"}
+# in again, page by page: a tenth of the work. What a worker holds is bounded by its largest view, as before. What one
+# thread gave back another takes (one arena): each would hold its own otherwise, a tenth of the worker's memory.
+MEMORY_HELD = {"_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:10000,oversize_threshold:0"}
 # The same for what numpy and Python free: option of `mallopt` and bytes. Where there is no such call, it is as it was.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 HEAP_HELD = {M_TRIM_THRESHOLD: 64 << 20, M_MMAP_THRESHOLD: 32 << 20}
