@@ -35,7 +35,7 @@ from jupyter_secure.protocol.treatment import Generalize, Keep, Pseudonym, Redac
 from jupyter_secure.protocol.view import ColumnView
 from jupyter_secure.testing.sealed_data import SealedData
 
-ROUNDS = 11
+ROUNDS = 25
 LIMIT = 1.15
 CACHED_LIMIT = 0.5
 SMALL_LIMIT = 0.020  # seconds
