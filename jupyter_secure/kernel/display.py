@@ -24,7 +24,7 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.protocol.treatment import Keep
 from jupyter_secure.protocol.view import Rung
 
-from .dp_source import LOW, WHOSE, left_of, running_out
+from .dp_budget import LOW, WHOSE, left_of, running_out
 from .table import Rows, as_html, as_text, paragraphs
 
 COARSE = 0.05  # share of all rows by which a count may be off before it is worth a word

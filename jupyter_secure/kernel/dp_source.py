@@ -20,6 +20,7 @@ from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Query
 from jupyter_secure.protocol.messages.asked import MOST_ROWS
 from jupyter_secure.protocol.query import NEEDED
 
+from .dp_budget import WHOSE, BudgetWarning, warning
 from .dp_date import EPOCH
 from .dp_drowning import drowns_below
 from .step_up import asked
@@ -35,36 +36,7 @@ class Client(Protocol):
         """Open what a descriptor holds, as a pyarrow table."""
 
 
-WHOSE = {
-    "person": "yours",
-    "dataset": "all people together",
-    "project": "this project",
-    "notebook": "this notebook, as you said",
-}
-LOW = (0.25, 0.1)  # shares of a budget that are worth a word when no more is left
-
-
 GUESSES, NEAR, MOST = 8, 0.97, 50.0
-
-
-class BudgetWarning(UserWarning):
-    """Little is left to spend on private questions."""
-
-
-def left_of(gauge: Gauge) -> float:
-    """Return the share of a budget that is left, 1 where it is not told."""
-    if gauge.spent is None:
-        return 1.0
-    return 1 - float(gauge.spent) / float(gauge.cap)
-
-
-def running_out(gauge: Gauge) -> str:
-    """Say how little is left."""
-    whose = "your budget" if gauge.scope == "person" else f"the budget ({WHOSE[gauge.scope]})"
-    return (
-        f"{left_of(gauge):.0%} of {whose} for `{gauge.dataset}` is left: epsilon {gauge.spent} of {gauge.cap} is "
-        "spent. Every new question spends from it; repeats of earlier ones are free."
-    )
 
 
 class DpSource:
@@ -74,7 +46,7 @@ class DpSource:
         self.handle = handle
         self.gauges: tuple[Gauge, ...] = handle.gauges
         self._client = client
-        self._warned: set[float] = set()
+        self._warned: set[tuple[str, float]] = set()
 
     def ask(self, question: dict[str, Any] | str, epsilon: Any, *, preview: bool, rows: int | None = None) -> Any:
         """Return the answer, or for a preview its price, the margins to expect and how small a group drowns in them.
@@ -93,7 +65,7 @@ class DpSource:
         if not isinstance(reply, Answer):
             raise InvalidRequestError("The broker did not answer the question. Run the cell again.")
         self.gauges = reply.gauges or self.gauges
-        self._warn()
+        self._warn(reply.cost, preview=preview)
         frame = _forecast(reply, json.loads(text)) if fd is None else self._client.open(reply, fd).to_pandas()
         frame.attrs.update(dataset=reply.dataset, version=reply.version, epsilon=reply.cost, repeated=reply.repeated)
         frame.attrs["margins"] = reply.errors
@@ -122,13 +94,11 @@ class DpSource:
             )
         return _offer(best)
 
-    def _warn(self) -> None:
-        """Warn once at each threshold that what was spent has passed."""
+    def _warn(self, cost: str, *, preview: bool) -> None:
         for gauge in self.gauges:
-            passed = [share for share in LOW if share not in self._warned and left_of(gauge) <= share]
-            if passed:
-                self._warned.update(passed)
-                warnings.warn(running_out(gauge), BudgetWarning, stacklevel=5)
+            said = warning(gauge, cost, preview=preview, said=self._warned)
+            if said:
+                warnings.warn(said, BudgetWarning, stacklevel=5)
 
     def html(self) -> str:
         """Return what a notebook shows of the handle."""

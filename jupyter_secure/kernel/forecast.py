@@ -129,4 +129,10 @@ def _told(reply: Answer, question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _left(gauge: Gauge) -> dict[str, Any]:
-    return {"scope": gauge.scope, "cap": gauge.cap, "remaining": gauge.remaining, "delta": gauge.delta}
+    return {
+        "scope": gauge.scope,
+        "cap": gauge.cap,
+        "spent": gauge.spent,
+        "remaining": gauge.remaining,
+        "delta": gauge.delta,
+    }

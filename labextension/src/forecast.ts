@@ -21,6 +21,8 @@ export interface Asked {
 export interface Left {
   scope: string;
   cap: string;
+  /** Null where it is not told. */
+  spent: string | null;
   /** Epsilon that one question may still cost; null where it is not told. */
   remaining: string | null;
   delta: string;
@@ -37,6 +39,7 @@ export interface Forecast {
 }
 
 const QUESTION = /^\s*%%secure_sql(?!\w)/;
+const LOW = 0.25; // the share of a budget that is worth a word when no more is left
 const ROUNDED = 2e-6; // what remains is told rounded down to six decimals
 
 const size = (value: unknown): number | null =>
@@ -73,6 +76,7 @@ export function readForecast(value: unknown): Forecast {
     left: list(from.left, item => ({
       scope: text(item.scope),
       cap: text(item.cap),
+      spent: maybeText(item.spent),
       remaining: maybeText(item.remaining),
       delta: text(item.delta)
     }))
@@ -109,3 +113,23 @@ export const leftText = (left: readonly Left[]): string =>
 /** Say whether some budget has not that much left; running the cell would be refused. */
 export const isTooMuch = (cost: string, left: readonly Left[]): boolean =>
   left.some(({ remaining }) => remaining !== null && Number(cost) > Number(remaining) + ROUNDED);
+
+/** About the epsilon of two spendings, as `jupyter_secure/kernel/dp_budget.py` estimates it. */
+function together(first: number, second: number, delta: number): number {
+  if (delta === 0) {
+    return first + second;
+  }
+  const log = Math.log(1 / delta);
+  const rho = (Math.sqrt(log + first) - Math.sqrt(log)) ** 2 + (Math.sqrt(log + second) - Math.sqrt(log)) ** 2;
+  return rho + 2 * Math.sqrt(rho * log);
+}
+
+/** Whose budgets a question of that cost takes into their last quarter, or spends from it. */
+export const lastQuarters = (cost: string, left: readonly Left[]): string =>
+  left
+    .filter(
+      ({ spent, cap, delta }) =>
+        spent !== null && together(Number(spent), Number(cost), Number(delta)) >= (1 - LOW) * Number(cap)
+    )
+    .map(({ scope }) => scopeText(scope))
+    .join(', ');

@@ -6,8 +6,8 @@ import { ForecastModel } from '../lib/forecastModel.js';
 import { ApiError } from '../lib/state.js';
 
 const LEFT = [
-  { scope: 'dataset', cap: '3', remaining: null, delta: '1e-6' },
-  { scope: 'person', cap: '1.5', remaining: '0.999999', delta: '1e-6' }
+  { scope: 'dataset', cap: '3', spent: null, remaining: null, delta: '1e-6' },
+  { scope: 'person', cap: '1.5', spent: '0.7', remaining: '0.999999', delta: '1e-6' }
 ];
 const TOLD = {
   dataset: 'patients',
@@ -58,7 +58,7 @@ test('whatever a kernel says becomes text and numbers, or an error', () => {
     cost: '1',
     asked: [{ name: '', margin: null, drowns_below: null }],
     needed: null,
-    left: [{ scope: '', cap: '', remaining: null, delta: '' }]
+    left: [{ scope: '', cap: '', spent: null, remaining: null, delta: '' }]
   });
   // A kernel without our extension closes the comm with nothing.
   for (const nothing of [{}, { cost: 1 }, { cost: '' }]) {
@@ -230,4 +230,13 @@ test('what a busy kernel did not answer is asked again when it has time, and not
   model.retry();
   await pass(5000);
   assert.equal(asked.length, 2);
+});
+
+test('the last quarter of a budget is told before a question spends from it', () => {
+  assert.equal(forecast.lastQuarters('0.2', LEFT), '');
+  assert.equal(forecast.lastQuarters('1', LEFT), 'you');
+  const person = { scope: 'person', cap: '1.5', spent: '0.7', remaining: null, delta: '0' };
+  assert.equal(forecast.lastQuarters('0.4', [person]), '');
+  assert.equal(forecast.lastQuarters('0.5', [person]), 'you');
+  assert.equal(forecast.lastQuarters('0', [{ ...person, spent: '1.4' }]), 'you');
 });

@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import os
 import termios
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -29,11 +30,11 @@ def table():
     return pa.table({"number": number, "word": pa.array([f"a word {row % 999}" for row in range(ROWS)])})
 
 
-async def filled(reading):
-    """Wait until the worker has filled the pipe."""
-    async with asyncio.timeout(60):
-        while waiting(reading) <= PIPE // 2:
-            await asyncio.sleep(0.01)
+def wait_until_filled(reading):
+    end = time.monotonic() + 60
+    while waiting(reading) <= PIPE // 2:
+        assert time.monotonic() < end, "the worker does not fill the pipe"
+        time.sleep(0.01)
 
 
 def waiting(reading):
@@ -79,7 +80,7 @@ async def test_what_a_kernel_keeps_hold_of_never_becomes_somebody_else_s(tmp_pat
     await pool.start()
     try:
         stream = await pool.open(first)
-        await filled(stream.fd)
+        await asyncio.to_thread(wait_until_filled, stream.fd)
         kept = held(stream.fd)
         own = await asyncio.to_thread(everything, os.dup(stream.fd))
         await stream.finished()

@@ -10,6 +10,7 @@ import {
   type Forecast,
   groupSentences,
   isTooMuch,
+  lastQuarters,
   leftText,
   marginText
 } from '../forecast.js';
@@ -43,15 +44,22 @@ function Price({ forecast, gauges }: { forecast: Forecast; gauges: Gauge[] }): J
   // What the sidebar knows of the budgets is newer than the forecast.
   const own = gauges.filter(gauge => gauge.dataset === forecast.dataset);
   const left = own.length > 0 ? own : forecast.left;
+  const tooMuch = isTooMuch(forecast.cost, left);
+  const last = tooMuch ? '' : lastQuarters(forecast.cost, left);
   return (
     <>
       <p>
         Running it costs <span className="jp-Secure-strong">{costText(forecast.cost, left)}</span>. Left for one
         question: {leftText(left) || 'not told'}.
       </p>
-      {isTooMuch(forecast.cost, left) && (
+      {tooMuch && (
         <Message icon={errorIcon} kind="warn">
           More than is left: it would be refused. A smaller <code>--epsilon</code> costs less and has wider margins.
+        </Message>
+      )}
+      {last && (
+        <Message icon={errorIcon} kind="warn">
+          That spends from the last quarter of the budget ({last}).
         </Message>
       )}
       {forecast.asked.length > 0 && <Margins asked={forecast.asked} />}

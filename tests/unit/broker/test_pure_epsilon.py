@@ -135,7 +135,7 @@ async def test_open_keys_are_told_by_no_pure_epsilon(world):
     assert own(handle).spent == "0"
 
 
-@pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_source.BudgetWarning")
+@pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_budget.BudgetWarning")
 def test_every_kind_of_question_is_answered(client):
     frame = client.handle("visits")
     grouped = frame.groupby("town").cost.mean(epsilon="0.2")

@@ -8,7 +8,7 @@ import pytest
 
 import jupyter_secure
 from jupyter_secure.kernel.dp import DpFrame
-from jupyter_secure.kernel.dp_source import BudgetWarning
+from jupyter_secure.kernel.dp_budget import BudgetWarning
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.messages import Answer, DpColumn, Gauge, Handle
 from jupyter_secure.protocol.query import NEEDED
@@ -296,16 +296,24 @@ def test_a_description_is_one_question(p, recorder):
     assert [each["op"] for each in sent(recorder)["aggs"]] == ["count", "mean", "std", *["quantile"] * 3]
 
 
-def test_little_left_is_said_once_at_each_threshold():
-    class Spender(Recorder):
-        spent = "0.1"
+class Spender(Recorder):
+    """Tells what was spent."""
 
-        def request(self, message, progress=None):
-            reply, fd = super().request(message)
-            gauge = msgspec.structs.replace(GAUGE, spent=self.spent)
-            return msgspec.structs.replace(reply, gauges=(gauge,)), fd
+    spent, scope, delta = "0.1", "person", "0.000001"
 
-    spender = Spender()
+    def request(self, message, progress=None):
+        reply, fd = super().request(message)
+        gauge = msgspec.structs.replace(GAUGE, spent=self.spent, scope=self.scope, delta=self.delta)
+        cost = "0" if reply.repeated else message.epsilon or "0.1"
+        return msgspec.structs.replace(reply, gauges=(gauge,), cost=cost), fd
+
+
+@pytest.fixture
+def spender():
+    return Spender()
+
+
+def test_little_left_is_said_once_at_each_threshold(spender):
     p = DpFrame(HANDLE, spender)
     p.count()
     for spent, said in (("2.3", "23%"), ("2.4", None), ("2.75", "8%"), ("3", None)):
@@ -315,6 +323,41 @@ def test_little_left_is_said_once_at_each_threshold():
             continue
         with pytest.warns(BudgetWarning, match=f"{said} of your budget for `patients` is left"):
             p.count()
+
+
+def test_the_word_comes_before_the_question_that_enters_the_last_quarter(spender):
+    p = DpFrame(HANDLE, spender)
+    spender.spent = "2.1"  # of 3
+    p.count(epsilon="0.1")
+    with pytest.warns(BudgetWarning, match=r"After one more question like this, 1\d% of your budget .* 2.1 of 3"):
+        p.count(epsilon="1.2")
+    spender.spent = "2.3"
+    p.count(epsilon="0.1")  # said already
+    with pytest.warns(BudgetWarning, match=r"After this question, \d% of your budget"):
+        p.count(epsilon="1.5", dry_run=True)
+
+
+def test_what_cannot_be_paid_leaves_nothing_and_not_less(spender):
+    with pytest.warns(BudgetWarning, match="After this question, 0% of"):
+        DpFrame(HANDLE, spender).count(epsilon="9", dry_run=True)
+
+
+def test_budgets_are_told_apart(spender):
+    p = DpFrame(HANDLE, spender)
+    spender.spent = "2.3"
+    with pytest.warns(BudgetWarning, match="your budget"):
+        p.count()
+    spender.scope = "notebook"
+    with pytest.warns(BudgetWarning, match=r"the budget \(this notebook, as you said\)"):
+        p.count()
+
+
+def test_without_a_delta_epsilons_add_up(spender):
+    p = DpFrame(HANDLE, spender)
+    spender.spent, spender.delta = "1.5", "0"
+    p.count(epsilon="0.7")
+    with pytest.warns(BudgetWarning, match="After one more question like this, 20% of"):
+        p.count(epsilon="0.9")
 
 
 def test_a_plot_has_an_error_bar_for_each_value():

@@ -81,7 +81,7 @@ def test_price_margins_and_what_is_left_are_those_of_a_dry_run(client, ask):
     assert told["needed"] is None
     assert others
     assert all(each["drowns_below"] is None for each in others)
-    assert told["left"][1] == {"scope": "person", "cap": "1", "remaining": UNSPENT, "delta": "1e-6"}
+    assert told["left"][1] == {"scope": "person", "cap": "1", "spent": "0", "remaining": UNSPENT, "delta": "1e-6"}
 
 
 def test_of_open_keys_it_is_told_how_many_people_one_needs(ask):

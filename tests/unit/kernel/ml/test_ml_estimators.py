@@ -12,7 +12,7 @@ from jupyter_secure import ml
 from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError, RefusedError
 from tests.unit.kernel.census import EDGES, census, census_client, spent
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_source.BudgetWarning")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_budget.BudgetWarning")]
 
 
 @pytest.fixture(scope="module")

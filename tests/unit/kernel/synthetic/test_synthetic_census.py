@@ -11,7 +11,7 @@ from jupyter_secure.protocol.errors import BudgetError, InvalidRequestError
 from jupyter_secure.protocol.messages import Catalog
 from tests.unit.kernel.census import BOUNDS, EDGES, KEYS, census, census_client, spent
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_source.BudgetWarning")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::jupyter_secure.kernel.dp_budget.BudgetWarning")]
 
 
 @pytest.fixture(scope="module")
