@@ -194,6 +194,10 @@ def test_a_price_is_told_while_a_cell_runs_and_changes_with_the_text(lab):
     shown.keyboard.press("Control+a")
     shown.keyboard.insert_text("%%secure_sql --epsilon 40\nSELECT COUNT(*) FROM patients")
     foot.get_by_text("More than is left").wait_for()
+    assert not foot.get_by_text("last quarter").count()
+    shown.keyboard.press("Control+a")
+    shown.keyboard.insert_text("%%secure_sql --epsilon 1.15\nSELECT COUNT(*) FROM patients")
+    foot.get_by_text("That spends from the last quarter of the budget (you).").wait_for()
     assert not shown.get_by_text("slept to the end").count()  # all of it while the main thread slept
     shown.keyboard.press("Control+a")
     shown.keyboard.insert_text("1 + 1")
