@@ -48,7 +48,15 @@ class DpSource:
         self._client = client
         self._warned: set[tuple[str, float]] = set()
 
-    def ask(self, question: dict[str, Any] | str, epsilon: Any, *, preview: bool, rows: int | None = None) -> Any:
+    def ask(
+        self,
+        question: dict[str, Any] | str,
+        epsilon: Any,
+        *,
+        preview: bool,
+        rows: int | None = None,
+        guess: bool = False,
+    ) -> Any:
         """Return the answer, or for a preview its price, the margins to expect and how small a group drowns in them.
 
         Args:
@@ -56,6 +64,7 @@ class DpSource:
             epsilon: what it may cost.
             preview: spend nothing.
             rows: of a preview, how large groups are about; margins of means depend on it.
+            guess: nobody means to offer that epsilon, so nothing is said of the budget.
         """
         text = question if isinstance(question, str) else json.dumps(question, allow_nan=False)
         size = rows if preview else None
@@ -65,7 +74,8 @@ class DpSource:
         if not isinstance(reply, Answer):
             raise InvalidRequestError("The broker did not answer the question. Run the cell again.")
         self.gauges = reply.gauges or self.gauges
-        self._warn(reply.cost, preview=preview)
+        if not guess:
+            self._warn(reply.cost, preview=preview)
         frame = _forecast(reply, json.loads(text)) if fd is None else self._client.open(reply, fd).to_pandas()
         frame.attrs.update(dataset=reply.dataset, version=reply.version, epsilon=reply.cost, repeated=reply.repeated)
         frame.attrs["margins"] = reply.errors
@@ -81,7 +91,7 @@ class DpSource:
         """
         epsilon, best = float(self.handle.default_epsilon), None
         for _ in range(GUESSES):
-            price = self.ask(question, _offer(epsilon), preview=True, rows=rows)
+            price = self.ask(question, _offer(epsilon), preview=True, rows=rows, guess=True)
             widest = float(price["margin"][~price["asked"].str.endswith(NEEDED)].max())
             if widest <= margin:
                 best = epsilon if best is None else min(best, epsilon)

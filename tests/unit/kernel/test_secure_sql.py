@@ -228,7 +228,7 @@ tags = { pid = "direct", age = "measure", sex = "measure", day = "measure" }
 privacy_unit = "pid"
 bounds = { age = [0, 100], day = [2022-01-01, 2023-12-31] }
 keys = { sex = ["F", "M"] }
-budget = { epsilon = "20", delta = "1e-6", default_query = "1" }
+budget = { epsilon = "40", delta = "1e-6", default_query = "1" }
 
 [[rule]]
 id = "scientists-ask"
