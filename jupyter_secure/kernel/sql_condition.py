@@ -94,7 +94,10 @@ def number(node: exp.Expression) -> int | float:
     if not isinstance(node, exp.Literal) or node.is_string:
         raise _lacking(f"`{_shown(node)}` where a number belongs")
     text = str(node.this)
-    found = float(text)
+    try:
+        found = float(text)
+    except ValueError:  # what the parser took for a number: `. 0.1` is 0.0.1 to it
+        raise _lacking(f"`{text[:40]}` where a number belongs") from None
     if not math.isfinite(found):
         raise _lacking(f"the number `{text[:40]}`, which is too large")
     return int(text) if text.isdecimal() else found
