@@ -59,8 +59,8 @@ QUASI = ("zip", "born", "age")
 
 def measure(rounds: int = ROUNDS) -> list[dict[str, object]]:
     """Return the entries `hub.status`, `hub.masked_load` and `hub.cached_load`; the baseline of all is the laptop."""
-    made, statuses = asyncio.run(_measure(1_000_000, rounds, keeps=False))
-    kept, _ = asyncio.run(_measure(1_000_000, rounds, keeps=True))
+    made, statuses = asyncio.run(_measure(1_000_000, rounds, "load", "status", keeps=False))
+    [kept] = asyncio.run(_measure(1_000_000, rounds, "load", keeps=True))
     return [
         time_figure("hub.status", statuses, STATUS_LIMIT),
         ratio_figure("hub.masked_load", made, LIMIT),
@@ -68,9 +68,7 @@ def measure(rounds: int = ROUNDS) -> list[dict[str, object]]:
     ]
 
 
-async def _measure(
-    rows: int, rounds: int, *, keeps: bool
-) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+async def _measure(rows: int, rounds: int, *what: str, keeps: bool) -> list[list[tuple[float, float]]]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         home, hub = (_vault(folder / name, rows, keeps=keeps) for name in ("home", "hub"))
@@ -82,11 +80,9 @@ async def _measure(
                 return lambda: asyncio.run_coroutine_threadsafe(kernel.ask(which, do), loop).result()
 
             try:
-                loads = await asyncio.to_thread(pairs, arm("laptop", "load"), arm("hub", "load"), rounds)
-                statuses = await asyncio.to_thread(pairs, arm("laptop", "status"), arm("hub", "status"), rounds)
+                return [await asyncio.to_thread(pairs, arm("laptop", do), arm("hub", do), rounds) for do in what]
             finally:
                 await kernel.close()
-        return loads, statuses
 
 
 def _vault(path: Path, rows: int, *, keeps: bool) -> Path:

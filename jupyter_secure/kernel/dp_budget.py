@@ -76,7 +76,7 @@ def _together(first: float, second: float, delta: float) -> float:
 
     Source: Bun and Steinke 2016, proposition 1.3: epsilon = rho + 2 sqrt(rho ln(1 / delta)).
     """
-    if delta == 0:
+    if delta == 0 or second == 0:  # exactly
         return first + second
     log = math.log(1 / delta)
     rho = sum((math.sqrt(log + epsilon) - math.sqrt(log)) ** 2 for epsilon in (first, second))
