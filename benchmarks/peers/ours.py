@@ -73,7 +73,7 @@ def _asking(name: str, rows: pa.Table, held: Normalised, measure: Measure) -> As
     )
 
     def once() -> Floats:
-        result = run(asked, lambda columns: rows.select(list(columns)), held)
+        result = run(asked, lambda columns: rows.select(list(columns)), held, lambda: None)
         return values(name, pa.ipc.open_stream(result.stream).read_all())
 
     return once

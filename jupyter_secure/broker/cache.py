@@ -97,7 +97,7 @@ class ViewCache:
         path, generation = await asyncio.to_thread(self._place, ruling)
         key = await asyncio.to_thread(self._vault.keychain.view_key, ruling.version.name, generation, path.name)
         with _scratch(path.parent) as (fd, scratch):
-            await self._pool.write(KeepJob(plan=plan, key=key, name=path.name), fd)
+            await self._pool.begin(KeepJob(plan=plan, key=key, name=path.name), fd)
             if await asyncio.to_thread(self._place, ruling) == (path, generation):  # the key is still the same
                 scratch.replace(path)
         await asyncio.to_thread(self._make_room)

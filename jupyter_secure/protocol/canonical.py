@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from json.encoder import encode_basestring
 
 import msgspec
@@ -48,14 +48,20 @@ def _text(value: object) -> str:
         return str(value)
     if isinstance(value, float):
         return _number(value)
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise ValueError("a member name is not a string")
-        ordered = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be", "surrogatepass"))
-        return "{" + ",".join(f"{_text(key)}:{_text(item)}" for key, item in ordered) + "}"
-    if isinstance(value, Sequence):
-        return "[" + ",".join(_text(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{encode_basestring(name)}:{_text(value[name])}" for name in _ordered(value)]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([_text(item) for item in value]) + "]"
     raise ValueError(f"not a JSON value: {type(value).__name__}")
+
+
+def _ordered(names: Collection[object]) -> list[str]:
+    texts = [name for name in names if isinstance(name, str)]
+    if len(texts) < len(names):
+        raise ValueError("a member name is not a string")
+    if all(map(str.isascii, texts)):
+        return sorted(texts)  # the same order, and nearly all there are
+    return sorted(texts, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
 
 
 def _number(value: float) -> str:

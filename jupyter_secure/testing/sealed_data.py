@@ -17,12 +17,22 @@ from jupyter_secure.broker.sealed.columns import sealed_schema
 from jupyter_secure.broker.sealed.contents import Fresh
 from jupyter_secure.broker.sealed.reader import OpenedDataset
 from jupyter_secure.broker.store import database
+from jupyter_secure.broker.views.delivery import TableSealer
 from jupyter_secure.protocol.dataset import DatasetVersion, Measure, Tag
 
 from .unsafe_keys import UnsafePassphraseProvider
 
 VAULT = "vault-under-test"
 PASSPHRASE = "correct horse battery"  # noqa: S105  # opens nothing but this folder
+
+
+def seal_table(table: pa.Table, recipient: bytes, info: bytes) -> tuple[int, str]:
+    """Seal a table as an answer is; return the descriptor, which the caller closes, and what opens it."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    sealer = TableSealer(recipient, info)
+    return sealer.seal(sink.getvalue().to_pybytes(), table.num_rows), sealer.opens
 
 
 class TableSource:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from opendp.mod import GLOBAL_FEATURES
 
 from jupyter_secure.broker.ledger.accountant import PURE, epsilon_of, units_of
+from jupyter_secure.broker.ledger.balance import gauges_of
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, StoredAnswer
 from jupyter_secure.broker.ledger.scope import Scope
 from jupyter_secure.broker.ledger.verify import verify
@@ -67,12 +68,12 @@ class Desk:
         if isinstance(found, StoredAnswer):
             return found.answer
         asked = DpQuestion(question=question, domain=DOMAIN, version="v1", units=units, bounding_key=KEY)
-        result = run(asked, lambda names: self.table.select(list(names)), Normalised())
+        result = run(asked, lambda names: self.table.select(list(names)), Normalised(), lambda: None)
         self.ledger.attach(found, result.stream)
         return result.stream
 
     def spent(self):
-        return self.ledger.gauges(SCOPES, "1e-6")[1].spent
+        return gauges_of(self.ledger.balances(SCOPES), "1e-6")[1].spent
 
 
 @pytest.fixture
@@ -297,7 +298,7 @@ def test_a_mutant_of_a_question_is_answered_or_refused_and_never_crashes(seed, e
     except (InvalidRequestError, BudgetError):
         return
     asked = DpQuestion(question=question, domain=DOMAIN, version="v", units=1_000_000, bounding_key=KEY)
-    run(asked, lambda names: TABLE.select(list(names)), Normalised())
+    run(asked, lambda names: TABLE.select(list(names)), Normalised(), lambda: None)
 
 
 def excess(sensitivity, units, epsilon, measure, size=30_000):
@@ -345,7 +346,7 @@ def test_the_shape_of_an_answer_tells_nothing_of_the_data():
     for table in (TABLE, TABLE.slice(0, 0), TABLE.set_column(3, "sex", pa.nulls(200, pa.string()))):
         asked = DpQuestion(question=read_question(text), domain=DOMAIN, version="v", units=10**6, bounding_key=KEY)
         found = pa.ipc.open_stream(
-            run(asked, lambda names, t=table: t.select(list(names)), Normalised()).stream
+            run(asked, lambda names, t=table: t.select(list(names)), Normalised(), lambda: None).stream
         ).read_all()
         assert not any(pa.types.is_dictionary(kind) for kind in found.schema.types)
         shapes.add((str(found.schema), tuple(found["sex"].to_pylist())))
@@ -357,7 +358,9 @@ def test_nan_and_null_rows_weigh_no_more_than_any_other():
         {"pid": [1] * 1000, "age": [float("nan"), None] * 500, "cost": [1e308] * 1000, "sex": ["F"] * 1000}
     )
     asked = DpQuestion(question=read_question(COUNT), domain=DOMAIN, version="v", units=10**15, bounding_key=KEY)
-    found = pa.ipc.open_stream(run(asked, lambda names: heavy.select(list(names)), Normalised()).stream).read_all()
+    found = pa.ipc.open_stream(
+        run(asked, lambda names: heavy.select(list(names)), Normalised(), lambda: None).stream
+    ).read_all()
     assert found["count"].to_pylist() == [1]
 
 

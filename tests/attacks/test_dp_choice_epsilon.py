@@ -50,7 +50,7 @@ def picked(measure):
 
     def values(rows):
         columns, used = {"x": Normal(rows, np.zeros(len(rows), bool))}, np.ones(len(rows), bool)
-        return np.array([answer(bound, columns, used).table["a"][0].as_py() for _ in range(RUNS)])
+        return np.array([answer(bound, columns, used, lambda: None).table["a"][0].as_py() for _ in range(RUNS)])
 
     more = np.append(STAYING, np.linspace(TOP // 2, TOP, K).astype(np.int64))
     return excess(values(more), values(STAYING), UNITS[measure], measure)

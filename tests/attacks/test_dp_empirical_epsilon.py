@@ -63,7 +63,7 @@ def answers(data, agg, groups, measure):
     fields = {"v": 1, "dataset": "d", "group_by": [{"col": "g"}], "aggs": [agg]}
     question = read_question(json.dumps(fields))
     asked = DpQuestion(question=question, domain=domain, version="v", units=UNITS[measure], bounding_key=bytes(32))
-    stream = run(asked, lambda names: data.select(list(names)), Normalised()).stream
+    stream = run(asked, lambda names: data.select(list(names)), Normalised(), lambda: None).stream
     return np.asarray(pa.ipc.open_stream(stream).read_all()["a"])[:groups].astype(float)
 
 

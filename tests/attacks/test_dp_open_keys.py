@@ -59,7 +59,7 @@ def question(fields):
 
 def ask(fields, table, units=EXACT):
     asked = DpQuestion(question=question(fields), domain=DOMAIN, version="v", units=units, bounding_key=KEY)
-    result = run(asked, lambda names: table.select(list(names)), Normalised())
+    result = run(asked, lambda names: table.select(list(names)), Normalised(), lambda: None)
     return pa.ipc.open_stream(result.stream).read_all()
 
 

@@ -45,7 +45,7 @@ def asked(half, units, table, kept):
     where = {"op": "and", "args": [among, {"op": "eq", "col": "ill", "value": "yes"}]}
     text = json.dumps({"v": 1, "dataset": "patients", "where": where, "aggs": [{"op": "count"}]})
     question = DpQuestion(question=read_question(text), domain=DOMAIN, version="v", units=units, bounding_key=bytes(32))
-    answer = run(question, lambda names: table.select(list(names)), kept).stream
+    answer = run(question, lambda names: table.select(list(names)), kept, lambda: None).stream
     return pa.ipc.open_stream(answer).read_all()["count"][0].as_py()
 
 

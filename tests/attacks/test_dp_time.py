@@ -79,14 +79,14 @@ async def test_an_answer_leaves_at_a_mark(world, events):
     async with world.desk() as front:
         kernel = await front.kernel("eve")
         pool = front.desk.pool
-        run = pool.run
+        begin = pool.begin
 
-        async def watched(job):
-            finished = await run(job)
-            events.append("computed")
-            return finished
+        def watched(job, fd):
+            task = begin(job, fd)
+            task.add_done_callback(lambda _: events.append("computed"))
+            return task
 
-        pool.run = watched
+        pool.begin = watched
         _, table = await kernel.fetch(Query(question=COUNT))
         events.append("delivered")
     assert table.num_rows == 1
@@ -113,11 +113,11 @@ async def test_a_failure_leaves_at_a_mark_too(world, events, after):
     async with world.desk() as front:
         kernel = await front.kernel("eve")
 
-        async def fails(job):
+        async def fails():
             await asyncio.sleep(after)
             raise SecureError(detail="whatever it was")
 
-        front.desk.pool.run = fails
+        front.desk.pool.begin = lambda job, fd: asyncio.ensure_future(fails())
         with pytest.raises(SecureError, match="stays charged"):
             await kernel.fetch(Query(question=COUNT))
     assert events == ["mark"]
@@ -149,7 +149,7 @@ def steps(question, ages):
         for tracing in (None, None, note):  # what is kept for later questions is there by the third time
             sys.setprofile(tracing)
             try:
-                run(asked, table.select, held)
+                run(asked, table.select, held, lambda: None)
             finally:
                 sys.setprofile(None)
     finally:

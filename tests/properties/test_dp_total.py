@@ -76,7 +76,7 @@ def test_every_question_is_answered_whatever_lies_in_the_cells(fields, choice, c
     asked = DpQuestion(question=question, domain=DOMAIN, version="v", units=units, bounding_key=bytes(32))
     found, empty = (
         pa.ipc.open_stream(
-            run(asked, lambda names, rows=rows: rows.select(list(names)), Normalised()).stream
+            run(asked, lambda names, rows=rows: rows.select(list(names)), Normalised(), lambda: None).stream
         ).read_all()
         for rows in (table, table.slice(0, 0))
     )

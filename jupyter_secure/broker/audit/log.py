@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_secure.broker.keys.signing import Signs
 from jupyter_secure.broker.store import database
+from jupyter_secure.broker.store.prepared import PreparedWrite
 from jupyter_secure.broker.store.tables.audit import AUDIT_ENTRIES
 from jupyter_secure.protocol.checkpoint import Checkpoint, format_note
 from jupyter_secure.protocol.errors import (
@@ -51,6 +52,7 @@ _NO_DATABASE = (
     "The audit log cannot be written because the broker's database does not answer, so no data was opened. "
     "Try again in a moment; if it stays so, tell the operator."
 )
+_ENTRY = PreparedWrite(insert(AUDIT_ENTRIES))
 
 
 class Head(NamedTuple):
@@ -179,7 +181,7 @@ class AuditLog:
                     _erase(connection, erased)
                 rows = [_place(draft, head.frontier) for draft in drafts]
                 if rows:
-                    connection.execute(insert(AUDIT_ENTRIES), rows)
+                    _ENTRY.run_all(connection, rows)
                 note = self._sign(head)
                 if rows or note:
                     head.store(connection, note, self._clock())

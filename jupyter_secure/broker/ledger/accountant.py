@@ -67,8 +67,7 @@ def epsilon_of(units: int, delta: str, *, up: bool = True) -> str:
     if delta == PURE:
         shown = (Decimal(units) / UNITS_PER_EPSILON).quantize(_STEP, ROUND_CEILING if up else ROUND_FLOOR)
     else:
-        least = _least(units, _delta(delta))
-        shown = least if up else max(least, _STEP) - _STEP
+        shown = _least(units, _delta(delta)) if up else _most(units, _delta(delta))
     text = format(shown, "f")
     return text.rstrip("0").rstrip(".")
 
@@ -88,11 +87,17 @@ def _delta(text: str) -> float:
 
 
 def _least(units: int, delta: float) -> Decimal:
-    """Return the least epsilon of six places that covers some units: the one a step below does not."""
-    least, curve = _to_places(_estimate(units, delta)), _curve(units)
-    if _covers(Fraction(least), curve, delta) and not _covers(Fraction(least - _STEP), curve, delta):
-        return least
-    return _to_places(float(curve.epsilon(delta)))
+    """Return an epsilon of six places that covers some units, the least as far as the estimate can tell."""
+    near, curve = _to_places(_estimate(units, delta)), _curve(units)
+    return near if _covers(Fraction(near), curve, delta) else _to_places(float(curve.epsilon(delta)))
+
+
+def _most(units: int, delta: float) -> Decimal:
+    """Return an epsilon of six places that some units more than cover, a step below the least that covers them."""
+    near, curve = max(_to_places(_estimate(units, delta)), _STEP) - _STEP, _curve(units)
+    if not _covers(Fraction(near), curve, delta):
+        return near
+    return max(_to_places(float(curve.epsilon(delta))), _STEP) - _STEP
 
 
 def _to_places(epsilon: float) -> Decimal:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
 
-from jupyter_secure.broker.store.prepared import Prepared
+from jupyter_secure.broker.store.prepared import Prepared, PreparedWrite
 from jupyter_secure.broker.store.tables.ledger import LEDGER_CAPS
 from jupyter_secure.protocol.errors import BudgetError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _CAPS = LEDGER_CAPS.c
-_SPEND = (
+_SPEND = PreparedWrite(
     update(LEDGER_CAPS)
     .where(_CAPS.id == bindparam("number"), _CAPS.spent + bindparam("units") <= _CAPS.cap)
     .values(spent=_CAPS.spent + bindparam("units"))
@@ -73,8 +73,7 @@ def spend(connection: Connection, scope: Scope, number: int, units: int) -> None
     Raises:
         BudgetError: there is not so much left.
     """
-    spent = connection.execute(_SPEND, {"number": number, "units": units})
-    if spent.rowcount != 1:
+    if _SPEND.run(connection, number=number, units=units) != 1:
         raise BudgetError(
             f"The privacy budget of `{scope.dataset}` ({scope.whose}) does not allow that question. "
             "Offer a smaller epsilon, or ask a data steward."

@@ -1,6 +1,6 @@
 """The ledger: reserve, then compute, then keep the answer.
 
-Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns) -> draw noise, and
+Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns), and only then draw noise;
 beside it put `seen` into the audit log -> `attach` the answer -> send, once all of it is durable. A crash after
 `reserve` loses budget and leaks nothing; a crash after `attach` answers the same bytes again. Nothing is ever
 refunded: a refund on failure would itself be an answer.
@@ -17,19 +17,19 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from jupyter_secure.broker.store.database import Family, reading, transaction
-from jupyter_secure.broker.store.prepared import Prepared
+from jupyter_secure.broker.store.prepared import Prepared, PreparedWrite
 from jupyter_secure.broker.store.tables.ledger import LEDGER_ANSWERS, LEDGER_CAPS, LEDGER_ENTRIES
 from jupyter_secure.protocol.errors import BudgetError, ConflictError
-from jupyter_secure.protocol.messages import Gauge
 
 from . import caps
-from .accountant import MAX_UNITS, epsilon_of
+from .accountant import MAX_UNITS
+from .balance import Balance
 from .chain import Head, body, broken, commitment, question_key
 from .scope import PAYING, Scope
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _ENTRIES, _KEPT = LEDGER_ENTRIES.c, LEDGER_ANSWERS.c
 _NEWEST = Prepared(select(_ENTRIES.seq, _ENTRIES.hash).order_by(_ENTRIES.seq.desc()).limit(1))
 _BODY = Prepared(select(_ENTRIES.body).where(_ENTRIES.seq == bindparam("number")))
-_ENTRY, _ANSWER = insert(LEDGER_ENTRIES), insert(LEDGER_ANSWERS)
+_ENTRY, _ANSWER = PreparedWrite(insert(LEDGER_ENTRIES)), PreparedWrite(insert(LEDGER_ANSWERS))
 _ANSWERS = Prepared(select(_KEPT.entry).where(_KEPT.question == bindparam("key")))
 _FIRST_ANSWER = Prepared(
     select(_KEPT.entry, _KEPT.answer).where(_KEPT.question == bindparam("key")).order_by(_KEPT.entry).limit(1)
@@ -48,19 +48,21 @@ _FIRST_ANSWER = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Budget that is gone; `attach` completes it."""
+    """Budget that is gone; `attach` completes it. `balances` are those asked for, after it."""
 
     seq: int
     key: str
     units: int
+    balances: tuple[Balance, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """The bytes that the identical question got before."""
+    """The bytes that the identical question got before. `balances` are those asked for, as they are."""
 
     seq: int
     answer: bytes
+    balances: tuple[Balance, ...] = field(default=(), compare=False)
 
 
 class Ledger:
@@ -84,14 +86,26 @@ class Ledger:
             stale = _stale(connection, wanted)
         self._write_caps(stale)
 
-    def set_renewed_caps(self, dataset: str, wanted: Callable[[int], Mapping[Scope, int]]) -> None:
-        """Do the same for budgets that grow with the renewals of a dataset, whose number `wanted` is given."""
+    def stale_caps(self, dataset: str, wanted: Callable[[int], Mapping[Scope, int]]) -> dict[Scope, int]:
+        """Return the caps to set; `wanted` is given how often the budgets of the dataset were renewed."""
         with reading(self._engine) as connection:
-            stale = _stale(connection, wanted(caps.renewals(connection, dataset)))
-        self._write_caps(stale)
+            return _stale(connection, wanted(caps.renewals(connection, dataset)))
+
+    def answered(self, question: str, scopes: tuple[Scope, ...], *, also: tuple[Scope, ...] = ()) -> bool:
+        """Say whether `reserve` would return a stored answer now."""
+        with reading(self._engine) as connection:
+            found = caps.rows(connection, tuple(sorted({*scopes, *also})))
+            key = question_key(question, [row.id for scope, row in found.items() if scope.kind in PAYING])
+            return _FIRST_ANSWER.first(connection, key=key) is not None
 
     def reserve(
-        self, question: str, scopes: tuple[Scope, ...], units: int, *, also: tuple[Scope, ...] = ()
+        self,
+        question: str,
+        scopes: tuple[Scope, ...],
+        units: int,
+        *,
+        also: tuple[Scope, ...] = (),
+        shown: tuple[Scope, ...] = (),
     ) -> Reservation | StoredAnswer:
         """Spend `units` from every scope, durably, or return the answer that was paid for before.
 
@@ -100,6 +114,7 @@ class Ledger:
             scopes: all budgets that pay, the dataset's among them.
             units: cost in 1e-9 rho.
             also: budgets that pay too where somebody has set them.
+            shown: budgets whose balances are wanted.
 
         Raises:
             BudgetError: some budget is missing or too small; nothing was spent.
@@ -112,13 +127,14 @@ class Ledger:
             key = question_key(question, [row for scope, row in ids.items() if scope.kind in PAYING])
             stored = _stored(connection, key)
             if stored is not None:
-                return stored
+                return replace(stored, balances=_balances(connection, shown))
             for scope, row in ids.items():
                 caps.spend(connection, scope, row, units)
             paid = sorted(ids.values())
             head = self._append(connection, body(kind="debit", question=key, caps=paid, units=units))
+            balances = _balances(connection, shown)
         self._saw(head)
-        return Reservation(head.size, key, units)
+        return Reservation(head.size, key, units, balances)
 
     def attach(self, reservation: Reservation, answer: bytes) -> None:
         """Keep the answer that a reservation paid for, durably.
@@ -134,7 +150,7 @@ class Ledger:
             if _answered(connection, reservation):
                 raise ConflictError("That question has its answer already.")
             entry = self._append(connection, body(kind="answer", debit=reservation.seq, digest=digest))
-            connection.execute(_ANSWER, {"entry": entry.size, "question": reservation.key, "answer": answer})
+            _ANSWER.run(connection, entry=entry.size, question=reservation.key, answer=answer)
         self._saw(entry)
 
     def renewals(self, dataset: str) -> int:
@@ -160,31 +176,10 @@ class Ledger:
             row = caps.find(connection, scope)
         return (0, 0) if row is None else (int(row.spent), int(row.cap))
 
-    def gauges(self, scopes: tuple[Scope, ...], delta: str) -> tuple[Gauge, ...]:
-        """Return what is left: of a dataset and a project the cap alone, as the rest would show what others spent.
-
-        `remaining` is the largest epsilon that one more question could cost; epsilons do not add up, rho does.
-        """
+    def balances(self, scopes: tuple[Scope, ...]) -> tuple[Balance, ...]:
+        """Return how budgets stand, those that there are, in the order asked for."""
         with reading(self._engine) as connection:
-            rows = caps.rows(connection, scopes)
-            renewed = {dataset: caps.renewals(connection, dataset) for dataset in {scope.dataset for scope in rows}}
-        out = []
-        for scope, row in rows.items():
-            if scope.kind == "renewal":
-                continue
-            own = scope.kind in ("person", "notebook")
-            out.append(
-                Gauge(
-                    dataset=scope.dataset,
-                    scope=scope.kind,
-                    cap=epsilon_of(row.cap, delta),
-                    spent=epsilon_of(row.spent, delta) if own else None,
-                    remaining=epsilon_of(row.cap - row.spent, delta, up=False) if own else None,
-                    delta=delta,
-                    renewed=renewed[scope.dataset],
-                )
-            )
-        return tuple(out)
+            return _balances(connection, scopes)
 
     def head(self) -> Head:
         """Return the present state."""
@@ -237,7 +232,7 @@ class Ledger:
         if present != self._seen:
             _check(connection, self._seen)
         head = present.followed_by(text)
-        connection.execute(_ENTRY, {"seq": head.size, "body": text, "hash": head.hash})
+        _ENTRY.run(connection, seq=head.size, body=text, hash=head.hash)
         return head
 
 
@@ -251,6 +246,12 @@ def _stale(connection: Connection, wanted: Mapping[Scope, int]) -> dict[Scope, i
         for scope, units in wanted.items()
         if scope not in rows or rows[scope].cap != max(units, rows[scope].spent)
     }
+
+
+def _balances(connection: Connection, scopes: tuple[Scope, ...]) -> tuple[Balance, ...]:
+    rows = caps.rows(connection, scopes)
+    renewed = {dataset: caps.renewals(connection, dataset) for dataset in {scope.dataset for scope in rows}}
+    return tuple(Balance(scope, int(row.cap), int(row.spent), renewed[scope.dataset]) for scope, row in rows.items())
 
 
 def _head(connection: Connection) -> Head:

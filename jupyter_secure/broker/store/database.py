@@ -167,12 +167,15 @@ def transaction(engine: Engine, family: Family = Family.PEOPLE) -> Iterator[Conn
 
     No other transaction of the family is open meanwhile, in no process.
     """
-    sqlite = engine.dialect.name == "sqlite"
-    options = {_IMMEDIATE: True} if sqlite else postgres.WRITING
-    with engine.connect().execution_options(**options) as connection, connection.begin():
-        if not sqlite:
-            postgres.take_turn(connection, family)
-        yield connection
+    with engine.connect() as connection:
+        if sqlite := engine.dialect.name == "sqlite":
+            connection.connection.info[_IMMEDIATE] = True
+        else:
+            connection.execution_options(**postgres.WRITING)
+        with connection.begin():
+            if not sqlite:
+                postgres.take_turn(connection, family)
+            yield connection
 
 
 @contextlib.contextmanager
@@ -252,11 +255,11 @@ def _configure(engine: Engine, settings: tuple[str, ...]) -> None:
         for setting in (*settings, f"PRAGMA busy_timeout={BUSY_MS}"):
             dbapi.execute(setting)
 
-    def begun(connection: Connection) -> None:
-        if connection.get_execution_options().get(_IMMEDIATE, False):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:  # takes no lock yet, so it cannot fail, and a question has dozens of them
-            connection.connection.cursor().execute("BEGIN")
+    def begin(dbapi: Any) -> None:
+        cursor = dbapi.cursor()
+        cursor.execute("BEGIN IMMEDIATE" if dbapi.info.pop(_IMMEDIATE, False) else "BEGIN")
+        cursor.close()
 
     event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", begun)
+    # Not by a listener, which would cost every connection more than what it begins.
+    engine.dialect.do_begin = begin  # type: ignore[method-assign, assignment]  # a function of one argument

@@ -1,7 +1,8 @@
-"""Reads that every request makes, several of them: on SQLite their text is made once and goes straight to the driver.
+"""What every request reads and writes, several times: on SQLite its text is made once and goes straight to the driver.
 
 SQLAlchemy's own way of running a statement costs ten times what a small read of a file does. Promises: the same rows
-as from `connection.execute`, with the same types, inside whatever transaction the connection has begun. On PostgreSQL,
+as from `connection.execute`, with the same types, inside whatever transaction the connection has begun; writes happen
+inside one that the caller has begun, and what fails there is the driver's own error. On PostgreSQL,
 where the way to the server costs more than all of it and its errors have to be told apart, it is `connection.execute`.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Insert, Select, Update
 from sqlalchemy.dialects import sqlite
 
 if TYPE_CHECKING:
@@ -83,3 +84,35 @@ class Prepared:
             row=namedtuple("Row", [str(column.key) for column in columns], rename=True),  # noqa: PYI024
             typed=tuple((place, read) for place, read in enumerate(readers) if read is not None),
         )
+
+
+class PreparedWrite:
+    """One INSERT or UPDATE with named values: of an INSERT all columns, by their names, of simple types."""
+
+    def __init__(self, statement: Insert | Update) -> None:
+        self.statement = statement
+
+    def run(self, connection: Connection, **values: object) -> int:
+        """Write, and return how many rows that concerned."""
+        if connection.dialect.name != "sqlite":
+            return connection.execute(self.statement, values).rowcount
+        sql, order = self._text
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(sql, [values[name] for name in order])
+            return cursor.rowcount
+        finally:
+            cursor.close()
+
+    def run_all(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Write several rows, with one trip to a server."""
+        if connection.dialect.name != "sqlite":
+            connection.execute(self.statement, rows)
+            return
+        for row in rows:
+            self.run(connection, **row)
+
+    @cached_property
+    def _text(self) -> tuple[str, tuple[str, ...]]:
+        compiled = self.statement.compile(dialect=sqlite.dialect())
+        return str(compiled), tuple(compiled.positiontup or ())

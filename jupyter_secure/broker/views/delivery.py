@@ -18,7 +18,6 @@ import secrets
 from collections.abc import Callable
 from typing import Self
 
-import pyarrow as pa
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -138,11 +137,20 @@ def _one_room() -> Callable[[int], memoryview]:
     return lambda size: out[:size]
 
 
-def seal_table(table: pa.Table, recipient: bytes, info: bytes) -> tuple[int, str, int, str]:
-    """Seal a small table at once; return descriptor (the caller closes it), seal, size in bytes and digest."""
-    frames = bytearray()
-    sealer = Sealer(recipient, info, frames.extend)
-    with pa.ipc.new_stream(pa.PythonFile(sealer, "w"), table.schema) as writer:
-        writer.write_table(table)
-    digest = sealer.finish(table.num_rows)
-    return seal_memory("answer", bytes(frames)), sealer.seal, sealer.size, digest
+class TableSealer:
+    """Seals one small Arrow stream at once; its key is wrapped before there is anything to seal.
+
+    Attributes:
+        opens: what opens it for the kernel (`Sealer.seal`).
+    """
+
+    def __init__(self, recipient: bytes, info: bytes) -> None:
+        self._frames = bytearray()
+        self._sealer = Sealer(recipient, info, self._frames.extend)
+        self.opens = self._sealer.seal
+
+    def seal(self, stream: bytes, rows: int) -> int:
+        """Return a descriptor of the sealed stream, which the caller closes."""
+        self._sealer.write(stream)
+        self._sealer.finish(rows)
+        return seal_memory("answer", bytes(self._frames))

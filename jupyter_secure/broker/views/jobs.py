@@ -1,8 +1,9 @@
 """The kinds of job a worker does, and where each is done.
 
 A job is a tagged noun. To add a kind: put its noun into `Job` and its function into `HANDLERS`. The function is called
-in the worker as `function(job, out, report)`: `out` is the descriptor that a kernel reads from, None where there is no
-stream; `report(rows)` tells how far it has come and `report(begun)` that the stream has begun. It returns `Finished`.
+in the worker as `function(job, fd, report)`: `fd` is the descriptor that came with the job, None where none did: a
+kernel reads from it, or it tells that a question is paid (`payment`); `report(rows)` tells how far it has come and
+`report(begun)` that the stream has begun. It returns `Finished`.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ class _Process:
         self.channel.close()
 
 
-async def _outcome(task: asyncio.Task[Finished]) -> Finished:
+async def outcome(task: asyncio.Task[Finished]) -> Finished:
+    """Return what a job came to; whoever is cancelled while waiting cancels it."""
     # Awaiting the task itself would make the closing of the pool look like the cancelling of whoever waits.
     try:
         await asyncio.wait({task})
@@ -112,7 +113,7 @@ class ViewStream:
             SecureError: the view broke off; the kernel shows nothing of it.
         """
         try:
-            return await _outcome(self._task)
+            return await outcome(self._task)
         finally:
             self.handed_over()
 
@@ -224,7 +225,7 @@ class WorkerPool:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if outlet.begun.done():
                 return ViewStream(outlet.handed_out(), outlet.begun.result(), task)
-            await _outcome(task)
+            await outcome(task)
             raise SecureError(detail="the worker finished without a stream")  # noqa: TRY301 - closed below, as any
         except BaseException:
             outlet.close()
@@ -237,10 +238,10 @@ class WorkerPool:
         Raises:
             SecureError: it failed; the class says why.
         """
-        return await _outcome(self._spawn(self._work(job, progress, None)))
+        return await outcome(self._spawn(self._work(job, progress, None)))
 
-    def write(self, job: Noun, fd: int) -> asyncio.Task[Finished]:
-        """Begin a job that writes into a descriptor, which stays the caller's to close."""
+    def begin(self, job: Noun, fd: int) -> asyncio.Task[Finished]:
+        """Begin a job with a descriptor, which stays the caller's to close once the task is done."""
         return self._spawn(self._work(job, None, _Given(fd)))
 
     async def close(self) -> None:

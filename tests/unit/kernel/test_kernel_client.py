@@ -13,7 +13,6 @@ import time
 import pyarrow as pa
 import pytest
 
-from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.kernel import channel
 from jupyter_secure.kernel.client import Client, _Connection
 from jupyter_secure.protocol.errors import (
@@ -38,6 +37,7 @@ from jupyter_secure.protocol.messages import (
 )
 from jupyter_secure.protocol.view import Rung
 from jupyter_secure.protocol.wire import pair
+from jupyter_secure.testing.sealed_data import seal_table
 
 TABLE = pa.table({"a": [1, 2, 3]})
 
@@ -60,7 +60,7 @@ def delivery(seal, info="i"):
 def deliver(relay, *, info="i"):
     def handler(_):
         hello = next(message for message in relay.seen if isinstance(message, Hello))
-        fd, seal, _, _ = seal_table(TABLE, base64.b64decode(hello.public_key), b"i")
+        fd, seal = seal_table(TABLE, base64.b64decode(hello.public_key), b"i")
         return [Progress(rows=1, total=3), (delivery(seal, info), fd)]
 
     relay.handlers[Load] = handler

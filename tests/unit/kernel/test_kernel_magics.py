@@ -13,7 +13,6 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import jupyter_secure
-from jupyter_secure.broker.views.delivery import seal_table
 from jupyter_secure.kernel import api, extension, progress
 from jupyter_secure.kernel import client as kernel_client
 from jupyter_secure.protocol.access import AccessRequest
@@ -46,6 +45,7 @@ from jupyter_secure.protocol.messages import (
 from jupyter_secure.protocol.principal import Principal
 from jupyter_secure.protocol.treatment import Keep, Pseudonym
 from jupyter_secure.protocol.view import ColumnView, Rung
+from jupyter_secure.testing.sealed_data import seal_table
 
 EVIL = "<script>alert(1)</script>"
 TABLE = pa.table({"name": ["p1", "p2"], "cost": [1, 2]})
@@ -102,7 +102,7 @@ def offer(**fields):
 def answers(relay):
     def deliver(_):
         hello = next(message for message in reversed(relay.seen) if isinstance(message, Hello))
-        fd, seal, _, _ = seal_table(TABLE, base64.b64decode(hello.public_key), b"i")
+        fd, seal = seal_table(TABLE, base64.b64decode(hello.public_key), b"i")
         columns = (
             ColumnView(name="name", treatment=Pseudonym(domain="name"), rule="r"),
             ColumnView(name="cost", treatment=Keep(), rule="r"),
@@ -199,7 +199,7 @@ def test_synthetic_rows_come_from_a_private_dataset_and_say_so(shell, relay, cap
         asked.append(message)
         info = "answer"
         hello = next(message for message in relay.seen if isinstance(message, Hello))
-        fd, seal, _, _ = seal_table(TABLES, base64.b64decode(hello.public_key), info.encode())
+        fd, seal = seal_table(TABLES, base64.b64decode(hello.public_key), info.encode())
         errors = {"count of a cell": 3.0, "count of a pair": 2.0}
         return Answer(
             dataset="patients", version=1, cost="0.5", errors=errors, repeated=False, gauges=(), rows=21,

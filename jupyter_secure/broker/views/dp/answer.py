@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jupyter_secure.broker.views.payment import Paid
+
 from .aggregate import aggregate
 from .bind import Bound
 from .group import group_codes, labels
@@ -37,20 +39,28 @@ class Answered:
     errors: dict[str, float]
 
 
-def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_]) -> Answered:
+def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_], paid: Paid) -> Answered:
     """Release the answer to a bound question, once.
 
     Args:
         bound: the question.
         columns: codes of every column in `bound.columns`, and of persons where they are counted.
         kept: rows that bounding of contributions left.
+        paid: returns when the question is paid, or raises; what can be summed before is.
     """
     used = kept if bound.test is None else kept & certainly(bound.test, columns)
     if bound.opened is not None:
+        paid()
         return Answered(*answer_open(bound.opened, columns, used))
     codes = group_codes(bound.slots, columns)
     table: dict[str, pa.Array[Any]] = labels(bound.slots) if bound.slots else {}
-    released = {part: _released(part, columns, used, codes, bound) for part in bound.parts}
+    exact = {
+        part: aggregate(part, columns, used, codes, bound.groups)
+        for part in bound.parts
+        if refinement(part, bound) is None
+    }
+    paid()
+    released = {part: _released(part, exact.get(part), columns, used, bound) for part in bound.parts}
     errors: dict[str, float] = {}
     for each in bound.aggregates:
         value, margin = valued(each, [released[part] for part in each.parts], bound.groups)
@@ -79,14 +89,15 @@ def _noise(part: Part, bound: Bound) -> Noise:
 
 def _released(
     part: Part,
+    exact: NDArray[np.int64] | None,
     columns: Mapping[str, Normal],
     used: NDArray[np.bool_],
-    codes: NDArray[np.int64] | None,
     bound: Bound,
 ) -> Released:
     plan = refinement(part, bound)
     if plan is None:
-        exact, noise = aggregate(part, columns, used, codes, bound.groups), _noise(part, bound)
+        assert exact is not None
+        noise = _noise(part, bound)
         noisy = release(exact.tolist(), noise, sensitivity(part, bound.k), bound.price)
         return Released(np.array(noisy, dtype=np.int64), noise)
     column = columns[plan.looks.part.col]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from jupyter_secure.broker.views.payment import Paid
 from jupyter_secure.protocol.training import Training
 from jupyter_secure.protocol.trainingread import Asked
 
@@ -37,9 +38,12 @@ def bind_asked(asked: Asked, facts: Facts, units: int) -> BoundAsked:
     return bind_training(asked, facts, units) if isinstance(asked, Training) else bind(asked, facts, units)
 
 
-def answer_asked(bound: BoundAsked, columns: Mapping[str, Normal], kept: NDArray[np.bool_]) -> Answered:
-    """Release the answer, once."""
-    return fit(bound, columns, kept) if isinstance(bound, BoundTraining) else answer(bound, columns, kept)
+def answer_asked(bound: BoundAsked, columns: Mapping[str, Normal], kept: NDArray[np.bool_], paid: Paid) -> Answered:
+    """Release the answer, once, and draw no noise before `paid` returns."""
+    if isinstance(bound, Bound):
+        return answer(bound, columns, kept, paid)
+    paid()
+    return fit(bound, columns, kept)
 
 
 def counts_persons(bound: BoundAsked) -> bool:

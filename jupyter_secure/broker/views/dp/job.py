@@ -1,8 +1,8 @@
 """One question inside a worker: columns in, one Arrow stream out, and no word about the data if it fails.
 
 Order of steps: bind again (the worker trusts no sender with the sensitivity), decrypt the missing columns, normalise
-and bound contributions (kept in this process for the next question), answer. After step one any failure is one generic
-error, because which failure it was would be an answer without noise.
+and bound contributions (kept in this process for the next question), sum, wait for the word that it is paid, answer.
+After step one any failure is one generic error, because which failure it was would be an answer without noise.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jupyter_secure.broker.views.jobs import Finished, Report
+from jupyter_secure.broker.views.payment import Paid, word
 from jupyter_secure.broker.views.plan import ViewPlan
 from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
 from jupyter_secure.broker.views.scan import Scan
@@ -64,19 +65,20 @@ class Normalised:
             self._held.popitem(last=False)
 
 
-def answer_question(job: DpJob, out: int | None, report: Report) -> Finished:  # noqa: ARG001 - every handler's shape
-    """Do one job in a worker; `result` is a `DpResult` in MessagePack."""
-    result = run(job.asked, lambda columns: _read(job, columns), HELD)
+def answer_question(job: DpJob, fd: int | None, report: Report) -> Finished:  # noqa: ARG001 - every handler's shape
+    """Do one job in a worker, which hears at `fd` that it is paid; `result` is a `DpResult` in MessagePack."""
+    result = run(job.asked, lambda columns: _read(job, columns), HELD, word(fd))
     return Finished(rows=result.rows, size=len(result.stream), result=msgspec.msgpack.encode(result))
 
 
-def run(asked: DpQuestion, read: Read, held: Normalised) -> DpResult:
+def run(asked: DpQuestion, read: Read, held: Normalised, paid: Paid) -> DpResult:
     """Answer one question.
 
     Args:
         asked: the question and its public facts.
         read: returns the named columns of all rows that the row filters leave, always in the same order of rows.
         held: the worker's memory of earlier questions.
+        paid: returns when the question is paid, or raises; no noise is drawn before.
 
     Raises:
         InvalidRequestError: the question does not fit the domain; nothing was looked at.
@@ -84,12 +86,12 @@ def run(asked: DpQuestion, read: Read, held: Normalised) -> DpResult:
     """
     bound = bind_asked(asked.asked, facts(asked.domain), asked.units)
     try:
-        return _packed(_answered(asked, bound, read, held))
+        return _packed(_answered(asked, bound, read, held, paid))
     except Exception as error:  # noqa: BLE001 - the kind of a failure depends on data, so all of them look the same
         raise SecureError(FAILED, detail=type(error).__name__) from None
 
 
-def _answered(asked: DpQuestion, bound: BoundAsked, read: Read, held: Normalised) -> Answered:
+def _answered(asked: DpQuestion, bound: BoundAsked, read: Read, held: Normalised, paid: Paid) -> Answered:
     domain = asked.domain.digest()
     keys = {name: (asked.version, domain, name) for name in bound.columns}
     unit_key = (asked.version, domain, "")  # no column has an empty name
@@ -111,7 +113,7 @@ def _answered(asked: DpQuestion, bound: BoundAsked, read: Read, held: Normalised
     columns: dict[str, Normal] = {name: column for name, column in found.items() if column is not None}
     if counts_persons(bound):
         columns[PERSONS] = _persons(asked, read, held)
-    return answer_asked(bound, columns, kept)
+    return answer_asked(bound, columns, kept, paid)
 
 
 def _persons(asked: DpQuestion, read: Read, held: Normalised) -> Normal:

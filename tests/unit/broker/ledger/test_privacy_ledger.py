@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
+from jupyter_secure.broker.ledger.balance import gauges_of
 from jupyter_secure.broker.ledger.chain import Head
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, StoredAnswer
 from jupyter_secure.broker.ledger.scope import Scope, notebook_scope
@@ -126,7 +127,7 @@ def test_setting_the_same_cap_again_writes_nothing(ledger):
 
 def test_gauges_show_one_s_own_spending_and_nobody_else_s(ledger):
     spend(ledger, "a", BOB)
-    everyone, own = ledger.gauges((EVERYONE, ANN), "1e-6")
+    everyone, own = gauges_of(ledger.balances((EVERYONE, ANN)), "1e-6")
     assert (everyone.scope, everyone.spent, everyone.remaining) == ("dataset", None, None)
     assert (own.scope, own.spent) == ("person", "0")
 
@@ -335,7 +336,7 @@ def test_a_renewal_is_counted_and_nothing_is_forgotten(ledger, engine):
     ledger.set_cap(ANN, 120)  # as policy says, once more
     spend(ledger, "b", units=60)
     assert ledger.spent(ANN) == (120, 120)
-    [own] = ledger.gauges((ANN,), "1e-6")
+    [own] = gauges_of(ledger.balances((ANN,)), "1e-6")
     assert (own.renewed, own.remaining) == (2, "0")
     assert verify(engine) == ledger.head()
 

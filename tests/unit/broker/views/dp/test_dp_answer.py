@@ -54,7 +54,7 @@ TABLE = pa.table(
 def ask(fields, *, units=EXACT, table=TABLE, domain=DOMAIN, held=None):
     question = read_question(json.dumps({"v": 1, "dataset": "patients", "aggs": [{"op": "count"}]} | fields))
     asked = DpQuestion(question=question, domain=domain, version="v1", units=units, bounding_key=KEY)
-    result = run(asked, lambda names: table.select(list(names)), Normalised() if held is None else held)
+    result = run(asked, lambda names: table.select(list(names)), Normalised() if held is None else held, lambda: None)
     return pa.ipc.open_stream(result.stream).read_all()
 
 
@@ -264,7 +264,7 @@ def test_the_second_question_reads_nothing():
     for _ in range(2):
         question = read_question('{"v":1,"dataset":"patients","aggs":[{"op":"sum","col":"age"}]}')
         asked = DpQuestion(question=question, domain=DOMAIN, version="v1", units=EXACT, bounding_key=KEY)
-        run(asked, lambda names: reads.append(names) or TABLE.select(list(names)), held)
+        run(asked, lambda names: reads.append(names) or TABLE.select(list(names)), held, lambda: None)
     assert reads == [("age", "pid")]
 
 
@@ -369,7 +369,7 @@ def test_a_forecast_agrees_with_the_answer_s_margin():
     expected = answering.forecast(bound)
     held = Normalised()
     asked = DpQuestion(question=question, domain=DOMAIN, version="v1", units=10_000_000, bounding_key=KEY)
-    got = run(asked, lambda names: TABLE.select(list(names)), held).errors
+    got = run(asked, lambda names: TABLE.select(list(names)), held, lambda: None).errors
     assert expected["count"] == got["count"]
     assert expected["sum_cost"] == got["sum_cost"]
     assert 0 < expected["mean_age per 1,000 rows"] < 100

@@ -53,7 +53,7 @@ def ask(days, keys, domain=DOMAIN):
     fields = {"v": 1, "dataset": "p", "aggs": [{"op": "count"}], "group_by": keys}
     question = read_question(json.dumps(fields))
     asked = DpQuestion(question=question, domain=domain, version="v", units=EXACT, bounding_key=bytes(32))
-    result = run(asked, lambda names: table.select(list(names)), Normalised())
+    result = run(asked, lambda names: table.select(list(names)), Normalised(), lambda: None)
     return pa.ipc.open_stream(result.stream).read_all()
 
 

@@ -57,7 +57,7 @@ def answers(income, rounds, units=UNITS, qs=QS):
     question = DpQuestion(question=asked(qs=qs), domain=DOMAIN, version="v", units=units, bounding_key=bytes(32))
     held, found = Normalised(), []
     for _ in range(rounds):
-        result = run(question, lambda names: data.select(list(names)), held)
+        result = run(question, lambda names: data.select(list(names)), held, lambda: None)
         row = pa.ipc.open_stream(result.stream).read_all().to_pylist()[0]
         found.append([[row[f"q{place}{end}"] for place in range(len(qs))] for end in ("", "_margin")])
     return np.array(found).transpose(1, 0, 2)

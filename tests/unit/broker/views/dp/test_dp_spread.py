@@ -45,7 +45,7 @@ def table():
 def ask(table, aggs, units=EXACT, **fields):
     text = json.dumps({"v": 1, "dataset": "d", "aggs": aggs} | fields)
     asked = DpQuestion(question=read_question(text), domain=DOMAIN, version="v1", units=units, bounding_key=bytes(32))
-    result = run(asked, lambda names: table.select(list(names)), Normalised())
+    result = run(asked, lambda names: table.select(list(names)), Normalised(), lambda: None)
     return pa.ipc.open_stream(result.stream).read_all().to_pandas()
 
 

@@ -1,5 +1,7 @@
 """A question through real worker processes and a really sealed dataset."""
 
+import asyncio
+
 import msgspec
 import pyarrow as pa
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from jupyter_secure.broker.views.plan import Part
 from jupyter_secure.broker.views.pool import WorkerPool
 from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
+from jupyter_secure.broker.views.underway import Underway
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain, needed_columns
 from jupyter_secure.protocol.errors import SecureError
 from jupyter_secure.protocol.queryread import read_question
@@ -53,6 +56,13 @@ def job(data, domain, columns):
     return DpJob(parts=parts, asked=asked)
 
 
+async def paid(pool, job):
+    with Underway(pool, job, asyncio.get_running_loop()) as work:
+        work.pay()
+        await asyncio.sleep(0)  # the loop begins it
+        return await work.finished()
+
+
 async def test_a_worker_answers_from_sealed_parts_with_keys_of_the_needed_columns_only(data):
     filtered = msgspec.structs.replace(DOMAIN, rows=(Comparison(column="ward", operator="eq", value=0),))
     pool = WorkerPool(1)
@@ -61,13 +71,13 @@ async def test_a_worker_answers_from_sealed_parts_with_keys_of_the_needed_column
         for domain, counts in ((DOMAIN, [1000, 1000, 1000]), (filtered, [1000, 0, 0])):
             for _ in range(2):  # the second time from the worker's memory
                 columns = needed_columns(domain, frozenset({"age", "sex"}))
-                finished = await pool.run(job(data, domain, columns))
+                finished = await paid(pool, job(data, domain, columns))
                 result = msgspec.msgpack.decode(finished.result, type=DpResult)
                 found = pa.ipc.open_stream(result.stream).read_all()
                 assert found["count"].to_pylist() == counts
                 assert finished.rows == 3
         with pytest.raises(SecureError):
-            await pool.run(job(data, msgspec.structs.replace(DOMAIN, contributions=1), ("age",)))
-        await pool.run(job(data, DOMAIN, columns))  # the worker is still there
+            await paid(pool, job(data, msgspec.structs.replace(DOMAIN, contributions=1), ("age",)))
+        await paid(pool, job(data, DOMAIN, columns))  # the worker is still there
     finally:
         await pool.close()

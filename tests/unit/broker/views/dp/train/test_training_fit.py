@@ -55,7 +55,7 @@ def trained(table, train, features, units=EXACT, **fields):
     asked = DpQuestion(
         question=None, training=read_training(text), domain=DOMAIN, version="v1", units=units, bounding_key=KEY
     )
-    result = run(asked, lambda names: table.select(list(names)), Normalised())
+    result = run(asked, lambda names: table.select(list(names)), Normalised(), lambda: None)
     return pa.ipc.open_stream(result.stream).read_all().to_pandas(), result
 
 

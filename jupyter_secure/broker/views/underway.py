@@ -1,0 +1,56 @@
+"""A question that a worker has begun, and that is given no noise before it is paid.
+
+Exact sums cost no budget, because nothing of them leaves the worker; so they are made while the ledger writes down what
+the question costs. That it is paid the worker hears over a pipe of its own: one byte. Promises: without that byte no
+noise is drawn, and what was summed is forgotten; a question that will not be paid ends the job and not the worker.
+
+Steps, the first two in whichever thread writes the ledger: begin -> `pay` -> `finished`; or the end without them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from types import TracebackType
+from typing import Self
+
+from .jobs import Finished
+from .payment import PAID
+from .pool import WorkerPool, outcome
+from .question import DpJob
+
+
+class Underway:
+    """One question at a worker; the end of the `with` block forgets it unless it is paid."""
+
+    def __init__(self, pool: WorkerPool, job: DpJob, loop: asyncio.AbstractEventLoop) -> None:
+        self._listening, self._telling = os.pipe2(os.O_CLOEXEC)
+        self._task: asyncio.Task[Finished] | None = None
+        loop.call_soon_threadsafe(self._begin, pool, job)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._telling)
+
+    def pay(self) -> None:
+        """Tell the worker that the ledger has it, durably; one that is gone says so by itself."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._telling, PAID)
+
+    async def finished(self) -> Finished:
+        """Return what the worker answers, in the loop and after `pay`.
+
+        Raises:
+            SecureError: it failed; the class says why.
+        """
+        assert self._task is not None  # the loop begins what it was told before it hears that it is paid
+        return await outcome(self._task)
+
+    def _begin(self, pool: WorkerPool, job: DpJob) -> None:
+        self._task = pool.begin(job, self._listening)
+        self._task.add_done_callback(lambda _: os.close(self._listening))
