@@ -64,7 +64,7 @@ async def _measure(world: World, ready: list[float]) -> list[dict[str, object]]:
 async def _figure(kernel: Kernel, name: str, aggregate: str, ready: list[float]) -> dict[str, object]:
     del ready[:]
     for turn in range(2 * (WARM + ROUNDS)):
-        least = 60_000 + turn if turn % 2 else -turn - 1
+        least = 40_000 + turn if turn % 2 else turn / 1000  # both inside the bounds, so it is one question
         where = f'{{"op":"gt","col":"cost","value":{least}}}'
         asked = f'{{"v":1,"dataset":"patients","where":{where},"aggs":[{aggregate}]}}'
         await kernel.fetch(Query(question=asked, epsilon="0.01"))

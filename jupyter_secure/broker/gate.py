@@ -19,6 +19,7 @@ Loads and questions of one person take turns, so that nobody can hold all worker
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -43,7 +44,7 @@ from jupyter_secure.broker.ruling import Ruling, delivery, noted, outcome, said_
 from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.served import Served
 from jupyter_secure.broker.step_up import missing
-from jupyter_secure.broker.store.database import reading
+from jupyter_secure.broker.store.database import briefly, reading
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, looked_at, needed
@@ -137,7 +138,9 @@ class Gate:
         request = secrets.token_hex(8)
         damaged: IntegrityError | None = None
         try:
-            version, decision, step_up, linked = await asyncio.to_thread(self._judge, caller, wish, request)
+            await self.policies.at_hand()  # so that a policy is not compiled in the loop
+            judge = functools.partial(self._judge, caller, wish, request)
+            version, decision, step_up, linked = await briefly(self.vault.engine, judge)
         except IntegrityError as error:
             version, decision, step_up, linked, damaged = None, None, None, {}, error
         view = None if decision is None else decision.view
@@ -181,8 +184,8 @@ class Gate:
             UnauthenticatedError: the grant has ended, or the account.
             ConflictError: policy would answer otherwise now.
         """
-        (_, policy), asking = await asyncio.gather(asyncio.to_thread(self.policies.current), caller.again())
-        now = decide(policy, self._ask(policy, asking, wish, ruling.version))
+        _, policy = await self.policies.at_hand()
+        now = decide(policy, self._ask(policy, await caller.again(), wish, ruling.version))
         if now.view != ruling.view:
             raise ConflictError("What you may use has changed meanwhile. Run the cell again.")
 

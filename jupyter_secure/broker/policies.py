@@ -8,6 +8,7 @@ request on, because the newest row is looked at each time.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import msgspec
@@ -19,6 +20,7 @@ from jupyter_secure.broker.policy.archive import PolicyArchive, Version
 from jupyter_secure.broker.policy.compile import compile_text
 from jupyter_secure.broker.policy.key_lists import NO_KEYS, KeyLists
 from jupyter_secure.broker.policy.policy import Policy
+from jupyter_secure.broker.store.database import briefly
 from jupyter_secure.broker.store.policy_rows import PolicyRows
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.protocol.record import Header, Kind, Personal
@@ -49,6 +51,13 @@ class Policies:
                 self._at_least = max(self._at_least, found[0])
                 known = self._known = (newest, found)
         return known[1]
+
+    async def at_hand(self) -> tuple[int, Policy]:
+        """Do the same for an event loop: a short read, and a thread where a policy has to be compiled first."""
+        known = self._known
+        if known is not None and known[0] == await briefly(self._vault.engine, self._rows.newest):
+            return known[1]
+        return await asyncio.to_thread(self.current)
 
     def apply(self, text: str, personal: Personal | None = None, *, keys: KeyLists = NO_KEYS) -> Version:
         """Put a policy in force, with the keys of the files it names: logged before it counts, and after.

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 from dataclasses import dataclass
 
@@ -176,16 +177,22 @@ class Questions:
         # To the end, here and below: `held` closes what is begun and sealed only if it hears of it before it closes.
         loop = asyncio.get_running_loop()
         begun = asyncio.to_thread(self._begun, loop, caller, ruling, question, epsilon, held)
-        priced, reserved, work = await to_the_end(begun)
-        if isinstance(reserved, Reservation) and work is not None:
-            return await self._computed(caller, ruling, priced, held, reserved, work)
+        cover, reserved, work = await to_the_end(begun)
+        if isinstance(reserved, StoredAnswer):
+            return await to_the_end(asyncio.to_thread(self._sealed, held, ruling, cover, reserved.answer))
+        try:
+            if work is None:
+                raise SecureError(detail="an answer has gone from the record")  # noqa: TRY301 - as any other below
+            finished = await work.finished()  # (5)
+        except SecureError as error:
+            # One sentence for every failure after the charge: which one it was would be an answer without noise.
+            raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
 
-        def known() -> tuple[Answer, int]:
-            if not isinstance(reserved, StoredAnswer):
-                raise SecureError(FAILED, detail="an answer has gone from the record")
-            return self._sealed(held, ruling, self._cover(caller, ruling, priced, reserved), reserved.answer)
+        def keep_and_seal() -> tuple[Answer, int]:
+            self._ledger.attach(reserved, finished.result)  # (5a) one draw for one question, for ever
+            return self._sealed(held, ruling, cover, finished.result)
 
-        return await to_the_end(asyncio.to_thread(known))
+        return await to_the_end(asyncio.to_thread(keep_and_seal))
 
     def _begun(
         self,
@@ -195,8 +202,8 @@ class Questions:
         question: Asked,
         epsilon: str | None,
         held: contextlib.ExitStack,
-    ) -> tuple[Priced, Reservation | StoredAnswer, Underway | None]:
-        """Return the question, what paid for it, and the work on it; none where the answer is known."""
+    ) -> tuple[_Cover, Reservation | StoredAnswer, Underway | None]:
+        """Return what goes with the answer, what paid for it, and the work on it; none where the answer is known."""
         with reading(self._vault.engine):
             priced = self._price(caller, ruling, question, epsilon)
             stale = self._spending.stale_caps(caller, ruling.view, priced.purse)
@@ -209,34 +216,11 @@ class Questions:
         reserved = self._spending.reserve(caller, ruling.view, priced.purse, digest, priced.units)  # (4b)
         if work is not None and isinstance(reserved, Reservation):
             work.pay()
-        return priced, reserved, work
-
-    async def _computed(
-        self,
-        caller: Caller,
-        ruling: Ruling,
-        priced: Priced,
-        held: contextlib.ExitStack,
-        reserved: Reservation,
-        work: Underway,
-    ) -> tuple[Answer, int]:
-        """Return the same of a question that was paid just now."""
-        # (4c) Beside (5), since nothing leaves before both are done: an older ledger then does not fit the log.
-        anchoring = asyncio.ensure_future(self._spending.anchor())
-        try:
-            covering = asyncio.to_thread(self._cover, caller, ruling, priced, reserved)
-            finished, cover = await asyncio.gather(work.finished(), covering)  # (5)
-        except SecureError as error:
-            # One sentence for every failure after the charge: which one it was would be an answer without noise.
-            raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
-        finally:
-            await anchoring
-
-        def keep_and_seal() -> tuple[Answer, int]:
-            self._ledger.attach(reserved, finished.result)  # (5a) one draw for one question, for ever
-            return self._sealed(held, ruling, cover, finished.result)
-
-        return await to_the_end(asyncio.to_thread(keep_and_seal))
+            self._spending.anchor()  # (4c)
+            # What to tell after the next question, once this answer has left.
+            expect = functools.partial(self._spending.expect, reserved.balances, priced.purse, priced.units)
+            held.callback(loop.run_in_executor, None, expect)
+        return self._cover(caller, ruling, priced, reserved), reserved, work
 
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
         asked = priced.question

@@ -6,7 +6,8 @@ is answered while the ledger is not the one that the log saw last.
 
 from __future__ import annotations
 
-import asyncio
+import dataclasses
+import threading
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -38,7 +39,7 @@ class Spending:
         self._policies = policies
         self._ledger = ledger
         self._anchor_holds = False
-        self._anchoring = asyncio.Lock()
+        self._anchoring = threading.Lock()
 
     def terms(self, view: ViewSpec, version: DatasetVersion) -> tuple[DpDomain, Purse]:
         """Return what may be asked and spent.
@@ -90,13 +91,21 @@ class Spending:
         paying, also = _paying(caller, view, purse)
         return self._ledger.reserve(question, paying, units, also=also, shown=scopes_of(caller, view))
 
-    async def anchor(self) -> None:
-        """Put the newest state of the ledger into the audit log, durably."""
+    def expect(self, balances: tuple[Balance, ...], purse: Purse, units: int) -> None:
+        """Find out what will be told after one more question at the same price: what most next questions cost."""
+        told(tuple(dataclasses.replace(balance, spent=balance.spent + units) for balance in balances), purse)
+
+    def anchor(self) -> None:
+        """Put the newest state of the ledger into the audit log, durably.
+
+        Raises:
+            AuditUnavailableError: it could not be written.
+        """
         # One at a time, so that the last anchor of this broker in the log is its newest.
-        async with self._anchoring:
+        with self._anchoring:
             extra = {"head": str(self._ledger.seen)}
             header = Header(time=self._vault.now(), kind=Kind.LEDGER_ANCHORED, outcome="done", extra=extra)
-            await self._vault.audit.record(header)
+            self._vault.audit.append(header)
 
     def _require_anchor(self) -> None:
         """Refuse every private question while the ledger is not the one that the log saw last."""

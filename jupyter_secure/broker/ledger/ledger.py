@@ -1,6 +1,6 @@
 """The ledger: reserve, then compute, then keep the answer.
 
-Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns), and only then draw noise;
+Order for the caller: validate the question -> its cost -> `reserve` (durable when it returns) -> only then draw noise;
 beside it put `seen` into the audit log -> `attach` the answer -> send, once all of it is durable. A crash after
 `reserve` loses budget and leaks nothing; a crash after `attach` answers the same bytes again. Nothing is ever
 refunded: a refund on failure would itself be an answer.

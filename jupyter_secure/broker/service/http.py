@@ -43,7 +43,7 @@ from .identify import HubTokens
 from .listeners import Listeners
 from .oidc import CallbackHandler, StartHandler
 from .probes import HealthHandler, MetricsHandler, ReadyHandler
-from .process import harden, take_short_turns
+from .process import harden, spare_what_stays, take_short_turns
 from .serving import Serving
 from .tls import Certificate, Renewal, require_private_line
 
@@ -229,6 +229,7 @@ async def serve(settings: Settings, unlock: Any) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     async with opened(settings, unlock) as service:
+        spare_what_stays()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         loop.add_signal_handler(signal.SIGHUP, service.reload)
