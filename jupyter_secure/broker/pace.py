@@ -1,10 +1,10 @@
 """When an answer may leave: on a fixed grid of times after it was asked for, so that how long it took tells little.
 
 A filter that matches thousands of rows takes longer than one that matches none, and failing takes its own time. The
-grid doubles (12, 24, 48 ms ...), so that differences of a few milliseconds rarely reach the next mark, and a large
+grid doubles (16, 32, 64 ms ...), so that differences of a few milliseconds rarely reach the next mark, and a large
 answer has a coarse grid. Promise: nothing leaves between two marks, whether it is an answer or a failure. The grid
 begins when the question reached the broker, so reading who asks costs nothing besides. A mark that lay where the times
-of one question lie would tell the most: counts and means are ready well before the first one on a quiet machine
+of one question lie would tell the most: counts and means are ready well before the first one
 (`dp.ready_*` in docs/figures.md), and what the worker does for them is the same whichever rows match.
 """
 
@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-FIRST_MARK = 0.012  # seconds; counts and means are done by then
+FIRST_MARK = 0.016  # seconds; counts, means and histograms of a million rows are done by then
 LITTLE = 0.005  # several times what asking policy takes
 TICK = 0.002  # the loop's own timer rounds to milliseconds, and how it rounds would tell the time after all
 

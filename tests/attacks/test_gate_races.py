@@ -14,7 +14,7 @@ import pytest
 from jupyter_secure.broker.ledger.chain import Head
 from jupyter_secure.broker.service.process import Process
 from jupyter_secure.broker.store.database import transaction
-from jupyter_secure.broker.views.delivery import seal_table
+from jupyter_secure.broker.views.delivery import TableSealer
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.errors import ConflictError, IntegrityError, UnauthenticatedError, UnlockError
 from jupyter_secure.protocol.messages import (
@@ -162,12 +162,13 @@ async def test_a_request_cancelled_while_its_decision_is_written_ends_in_the_log
 
 @pytest.mark.parametrize("repeated", [False, True])
 async def test_a_question_cancelled_while_its_answer_is_sealed_leaves_no_descriptor(world, monkeypatch, repeated):
+    seal = TableSealer.seal
     sealing, release, sealed, before = threading.Event(), threading.Event(), threading.Event(), answers_held()
 
     def slowly(*arguments):
         sealing.set()
         assert release.wait(8)
-        answer = seal_table(*arguments)
+        answer = seal(*arguments)
         sealed.set()
         return answer
 
@@ -175,7 +176,7 @@ async def test_a_question_cancelled_while_its_answer_is_sealed_leaves_no_descrip
         kernel = await front.kernel("ann")
         if repeated:
             await kernel.fetch(Query(question=QUESTION))
-        monkeypatch.setattr("jupyter_secure.broker.question.seal_table", slowly)
+        monkeypatch.setattr(TableSealer, "seal", slowly)
         asked = asyncio.create_task(kernel.fetch(Query(question=QUESTION)))
         assert await asyncio.to_thread(sealing.wait, 8)
         asked.cancel()

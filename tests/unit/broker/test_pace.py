@@ -9,7 +9,7 @@ from jupyter_secure.broker.pace import FIRST_MARK, LITTLE, Pace, next_mark
 
 @pytest.mark.parametrize(
     ("elapsed", "mark"),
-    [(0, 0.012), (0.001, 0.012), (0.012, 0.012), (0.0121, 0.024), (0.04, 0.048), (0.05, 0.096), (5, 6.144)],
+    [(0, 0.016), (0.001, 0.016), (0.016, 0.016), (0.0161, 0.032), (0.05, 0.064), (0.065, 0.128), (5, 8.192)],
 )
 def test_the_next_mark(elapsed, mark):
     assert next_mark(elapsed) == pytest.approx(mark)

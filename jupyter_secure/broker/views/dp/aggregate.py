@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,19 +42,33 @@ def aggregate(
     if isinstance(part, CountPart):
         if codes is None:
             return np.array([np.count_nonzero(used)], dtype=np.int64)
-        return np.bincount(codes[used], minlength=groups).astype(np.int64)
+        return _counts(codes, used, groups)
     if codes is None:
         return np.array([_total(part, columns, used)], dtype=np.int64)
     total = np.zeros(groups, dtype=np.int64)
-    np.add.at(total, codes[used], _values(part, columns, used))  # bincount with weights would pass through floats
+    for rows in blocks(len(used)):
+        # Those that are not used count as zero. `bincount` with weights would pass through floats.
+        np.add.at(total, codes[rows], _values(part, columns, rows) * used[rows])
     return total
+
+
+def _counts(codes: NDArray[np.int64], used: NDArray[np.bool_], groups: int) -> NDArray[np.int64]:
+    """Return the number of used rows of each group; the others are counted too, behind the last one."""
+    total = np.zeros(groups + 1, dtype=np.int64)
+    for rows in blocks(len(used), BLOCK if groups < BLOCK else len(used)):
+        total += np.bincount(np.where(used[rows], codes[rows], groups), minlength=groups + 1)
+    return total[:groups]
+
+
+def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:
+    """Return the blocks of a column, one after another."""
+    return (slice(start, start + size) for start in range(0, rows, max(size, 1)))
 
 
 def _total(part: SumPart | SquarePart | ProductPart, columns: Mapping[str, Normal], used: NDArray[np.bool_]) -> int:
     """Return the sum over the used rows; it takes as long whichever they are, because the others count as zero."""
     total = 0
-    for start in range(0, len(used), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for rows in blocks(len(used)):
         total += int(np.einsum("i,i->", _whole(part, columns, rows), used[rows]))
     return total - part.centre * int(np.count_nonzero(used)) if isinstance(part, SumPart) else total
 

@@ -25,7 +25,8 @@ from .opened import answer_open, forecast_open
 from .predicate import certainly
 from .refine import refined, refinement
 from .release import Noise, noise_for, release
-from .sensitivity import Part, sensitivity
+from .rows import Leaves
+from .sensitivity import Part, TreePart, sensitivity
 from .value import FORECAST_ROWS, Released, expected, valued
 
 NOTHING = np.array([], dtype=np.int64)
@@ -54,13 +55,9 @@ def answer(bound: Bound, columns: Mapping[str, Normal], kept: NDArray[np.bool_],
         return Answered(*answer_open(bound.opened, columns, used))
     codes = group_codes(bound.slots, columns)
     table: dict[str, pa.Array[Any]] = labels(bound.slots) if bound.slots else {}
-    exact = {
-        part: aggregate(part, columns, used, codes, bound.groups)
-        for part in bound.parts
-        if refinement(part, bound) is None
-    }
+    exact = {part: _exact(part, columns, used, codes, bound) for part in bound.parts}
     paid()
-    released = {part: _released(part, exact.get(part), columns, used, bound) for part in bound.parts}
+    released = {part: _released(part, counted, bound) for part, counted in exact.items()}
     errors: dict[str, float] = {}
     for each in bound.aggregates:
         value, margin = valued(each, [released[part] for part in each.parts], bound.groups)
@@ -87,18 +84,26 @@ def _noise(part: Part, bound: Bound) -> Noise:
     return noise_for(sensitivity(part, bound.k), bound.price)
 
 
-def _released(
+def _exact(
     part: Part,
-    exact: NDArray[np.int64] | None,
     columns: Mapping[str, Normal],
     used: NDArray[np.bool_],
+    codes: NDArray[np.int64] | None,
     bound: Bound,
-) -> Released:
-    plan = refinement(part, bound)
-    if plan is None:
-        assert exact is not None
-        noise = _noise(part, bound)
-        noisy = release(exact.tolist(), noise, sensitivity(part, bound.k), bound.price)
-        return Released(np.array(noisy, dtype=np.int64), noise)
-    column = columns[plan.looks.part.col]
-    return Released(NOTHING, plan.looks.noise(), refined(plan, column.codes[used & ~column.null]))
+) -> NDArray[np.int64] | Leaves:
+    """Return what noise is added to, or what a refinement looks at."""
+    if refinement(part, bound) is None:
+        return aggregate(part, columns, used, codes, bound.groups)
+    assert isinstance(part, TreePart)
+    column = columns[part.col]
+    return Leaves(part, column.codes[used > column.null], within=all(column.within(part.lo, part.hi)))
+
+
+def _released(part: Part, exact: NDArray[np.int64] | Leaves, bound: Bound) -> Released:
+    if isinstance(exact, Leaves):
+        plan = refinement(part, bound)
+        assert plan is not None
+        return Released(NOTHING, plan.looks.noise(), refined(plan, exact))
+    noise = _noise(part, bound)
+    noisy = release(exact.tolist(), noise, sensitivity(part, bound.k), bound.price)
+    return Released(np.array(noisy, dtype=np.int64), noise)

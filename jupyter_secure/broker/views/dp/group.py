@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from jupyter_secure.protocol.errors import InvalidRequestError
 from jupyter_secure.protocol.query import MAX_GROUPS, Key
 
+from .aggregate import blocks
 from .calendar import bins, span
 from .calendar import labels as dates
 from .domain import EPOCH, FIRST_DAY, CategoryFacts, Facts, NumberFacts, OpenFacts, exact
@@ -51,13 +52,20 @@ class Slots:
 
     def slot(self, column: Normal) -> NDArray[np.int64]:
         """Return each row's slot."""
+        found = np.empty(len(column.codes), dtype=np.int64)
+        for rows in blocks(len(found)):
+            place, none = self._place(column.codes[rows]), column.null[rows]
+            if self.width is None:
+                none = none | (place < 0)  # no public key; numbers and dates are clipped, so each has a bin
+            found[rows] = np.where(none, len(self.labels), place)
+        return found
+
+    def _place(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         if self.width is None:
-            place = column.codes
-        elif self.part is None:
-            place = column.codes // self.width - self.first
-        else:
-            place = bins(self.part, column.codes * self.width) - self.first
-        return np.where(column.null | (place < 0), len(self.labels), place)
+            return codes
+        if self.part is None:
+            return codes // self.width - self.first
+        return bins(self.part, codes * self.width) - self.first
 
 
 def bind_keys(keys: tuple[Key, ...], facts: Facts) -> tuple[Slots, ...]:

@@ -64,10 +64,9 @@ def refinement(part: Part, bound: Bound) -> Refinement | None:
     return Refinement(Looks(part, shares, look, bound.k), each) if min(look.units, each.units) > 0 else None
 
 
-def refined(plan: Refinement, values: Whole) -> dict[float, tuple[float, float]]:
+def refined(plan: Refinement, leaves: Leaves) -> dict[float, tuple[float, float]]:
     """Return value and margin, in codes, of each share."""
-    part, leaves = plan.looks.part, Leaves(plan.looks.part, values)
-    seen = look(plan.looks, leaves)
+    part, seen = plan.looks.part, look(plan.looks, leaves)
     found = {}
     for q, code in pick(plan, leaves, seen).items():
         low, high = seen.around(q, plan.looks.off(q) + plan.off(q))

@@ -20,11 +20,12 @@ class Leaves:
         rows: all of them.
     """
 
-    def __init__(self, part: TreePart, values: Whole) -> None:
+    def __init__(self, part: TreePart, values: Whole, *, within: bool = False) -> None:
+        """Count rows; `within` says that policy keeps all of them between the tree's bounds."""
         self._lo = part.lo
         self.width = max(part.width // NARROW, 1)
         self.number = -(-(part.hi - part.lo + 1) // self.width)
-        self._values = np.clip(values, part.lo, part.hi)
+        self._values = values if within else np.clip(values, part.lo, part.hi)
         self._leaf = (self._values - part.lo) // self.width
         self._before = np.append(0, np.cumsum(np.bincount(self._leaf, minlength=self.number)))
         self._sorted = np.zeros(self.number + 1, dtype=bool)  # leaves whose rows are in `_rows`
@@ -33,24 +34,20 @@ class Leaves:
 
     def below(self, codes: Whole) -> Whole:
         """Return how many rows lie below each code, which is at most one above the upper bound."""
-        return self._count(codes, "left")
+        leaf = (codes - self._lo) // self.width
+        start = self._lo + leaf * self.width
+        inside = codes > start
+        self._sort(leaf[inside])
+        within = np.searchsorted(self._rows, codes) - np.searchsorted(self._rows, start)
+        return self._before[leaf] + np.where(inside, within, 0)
 
     def sides(self, codes: Whole) -> tuple[Whole, Whole]:
-        """Return how many rows lie below and above each code."""
-        return self.below(codes), self.rows - self._count(codes, "right")
+        """Return how many rows lie below and above each code of the column."""
+        return self.below(codes), self.rows - self.below(codes + 1)
 
     def borders(self, number: int) -> Whole:
         """Return first codes of leaves all over the column, at most so many."""
         return self._lo + np.arange(0, self.number, -(-self.number // number)) * self.width
-
-    def _count(self, codes: Whole, side: str) -> Whole:
-        leaf = (codes - self._lo) // self.width
-        inside = (codes > self._lo + leaf * self.width) | (side == "right")
-        self._sort(leaf[inside])
-        first = self._before[leaf]
-        start = np.searchsorted(self._rows, self._lo + leaf * self.width)
-        within = np.searchsorted(self._rows, codes, "left" if side == "left" else "right") - start
-        return first + np.where(inside, within, 0)
 
     def _sort(self, leaf: Whole) -> None:
         if self._sorted[leaf].all():
