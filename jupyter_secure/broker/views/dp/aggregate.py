@@ -53,11 +53,13 @@ def aggregate(
 
 
 def _counts(codes: NDArray[np.int64], used: NDArray[np.bool_], groups: int) -> NDArray[np.int64]:
-    """Return the number of used rows of each group; the others are counted too, behind the last one."""
+    """Return the number of used rows of each group; the others are counted too, before the first one."""
     total = np.zeros(groups + 1, dtype=np.int64)
     for rows in blocks(len(used), BLOCK if groups < BLOCK else len(used)):
-        total += np.bincount(np.where(used[rows], codes[rows], groups), minlength=groups + 1)
-    return total[:groups]
+        place = codes[rows] + 1
+        place *= used[rows]
+        total += np.bincount(place, minlength=groups + 1)
+    return total[1:]
 
 
 def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:

@@ -54,18 +54,17 @@ class Slots:
         """Return each row's slot."""
         found = np.empty(len(column.codes), dtype=np.int64)
         for rows in blocks(len(found)):
-            place, none = self._place(column.codes[rows]), column.null[rows]
+            place, codes, none = found[rows], column.codes[rows], column.null[rows]
             if self.width is None:
-                none = none | (place < 0)  # no public key; numbers and dates are clipped, so each has a bin
-            found[rows] = np.where(none, len(self.labels), place)
+                place[:] = codes
+                none = none | (codes < 0)  # no public key; numbers and dates are clipped, so each has a bin
+            elif self.part is None:
+                np.floor_divide(codes, self.width, out=place)
+                place -= self.first
+            else:
+                place[:] = bins(self.part, codes * self.width) - self.first
+            np.putmask(place, none, len(self.labels))
         return found
-
-    def _place(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self.width is None:
-            return codes
-        if self.part is None:
-            return codes // self.width - self.first
-        return bins(self.part, codes * self.width) - self.first
 
 
 def bind_keys(keys: tuple[Key, ...], facts: Facts) -> tuple[Slots, ...]:
