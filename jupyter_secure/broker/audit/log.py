@@ -180,8 +180,7 @@ class AuditLog:
                 if erased is not None:
                     _erase(connection, erased)
                 rows = [_place(draft, head.frontier) for draft in drafts]
-                if rows:
-                    _ENTRY.run_all(connection, rows)
+                _ENTRY.run_all(connection, rows)
                 note = self._sign(head)
                 if rows or note:
                     head.store(connection, note, self._clock())

@@ -93,7 +93,7 @@ class PreparedWrite:
         self.statement = statement
 
     def run(self, connection: Connection, **values: object) -> int:
-        """Write, and return how many rows that concerned."""
+        """Write, and return how many rows an UPDATE concerned."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self.statement, values).rowcount
         sql, order = self._text
@@ -106,11 +106,11 @@ class PreparedWrite:
 
     def run_all(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Write several rows, with one trip to a server."""
-        if connection.dialect.name != "sqlite":
+        if connection.dialect.name == "sqlite":
+            for row in rows:
+                self.run(connection, **row)
+        elif rows:
             connection.execute(self.statement, rows)
-            return
-        for row in rows:
-            self.run(connection, **row)
 
     @cached_property
     def _text(self) -> tuple[str, tuple[str, ...]]:

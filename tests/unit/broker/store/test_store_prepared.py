@@ -1,4 +1,4 @@
-"""Reads whose text is made once give what SQLAlchemy gives; reads of one step share a connection and a moment."""
+"""Statements whose text is made once do what SQLAlchemy does; reads of one step share a connection and a moment."""
 
 import threading
 
@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import bindparam, func, insert, select, update
 
 from jupyter_secure.broker.store import database
-from jupyter_secure.broker.store.prepared import Prepared
+from jupyter_secure.broker.store.prepared import Prepared, PreparedWrite
 from jupyter_secure.broker.store.tables.audit import AUDIT_HEAD
 from jupyter_secure.broker.store.tables.grants import GRANTS
+from jupyter_secure.broker.store.tables.ledger import LEDGER_CAPS, LEDGER_ENTRIES
 
 GRANT = {
     "id": "g1",
@@ -102,3 +103,40 @@ async def test_a_server_is_asked_in_a_thread_and_a_file_at_once(engine):
 def moved(engine):
     with database.transaction(engine) as connection:
         connection.execute(update(GRANTS).where(GRANTS.c.id == "g1").values(notebook="c.ipynb"))
+
+
+ENTRY = PreparedWrite(insert(LEDGER_ENTRIES))
+RAISED = PreparedWrite(
+    update(LEDGER_CAPS)
+    .where(LEDGER_CAPS.c.id == bindparam("number"), LEDGER_CAPS.c.spent + bindparam("more") <= LEDGER_CAPS.c.cap)
+    .values(spent=LEDGER_CAPS.c.spent + bindparam("more"))
+)
+
+
+def entries(engine):
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(select(LEDGER_ENTRIES).order_by(LEDGER_ENTRIES.c.seq))]
+
+
+def test_what_is_written_is_there_after_the_commit(store_engine):
+    with database.transaction(store_engine, database.Family.LEDGER) as connection:
+        ENTRY.run(connection, seq=1, body="\N{SNOWMAN}", hash="a")
+        ENTRY.run_all(connection, [{"seq": 2, "body": "", "hash": "b"}, {"seq": 3, "body": "x'y", "hash": "c"}])
+        ENTRY.run_all(connection, [])
+    assert entries(store_engine) == [(1, "\N{SNOWMAN}", "a"), (2, "", "b"), (3, "x'y", "c")]
+
+
+def test_nothing_of_a_transaction_stays_that_ends_in_an_error(store_engine):
+    rows = [{"seq": 1, "body": "", "hash": "a"}, {"seq": 3, "body": "", "hash": "b"}]  # a trigger wants them in order
+    with pytest.raises(Exception, match="only grows"), database.transaction(store_engine) as connection:
+        ENTRY.run_all(connection, rows)
+    assert entries(store_engine) == []
+
+
+def test_an_update_says_how_many_rows_it_concerned_and_takes_a_value_twice(store_engine):
+    with database.transaction(store_engine, database.Family.LEDGER) as connection:
+        row = {"id": 1, "kind": "dataset", "subject": "d", "salt": bytes(16), "cap": 10, "spent": 0}
+        PreparedWrite(insert(LEDGER_CAPS)).run(connection, **row)
+        assert [RAISED.run(connection, number=number, more=6) for number in (1, 1, 2)] == [1, 0, 0]
+    with store_engine.connect() as connection:
+        assert connection.execute(select(LEDGER_CAPS.c.spent)).scalar() == 6
