@@ -19,7 +19,6 @@ Loads and questions of one person take turns, so that nobody can hold all worker
 from __future__ import annotations
 
 import asyncio
-import functools
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -138,9 +137,7 @@ class Gate:
         request = secrets.token_hex(8)
         damaged: IntegrityError | None = None
         try:
-            await self.policies.at_hand()  # so that a policy is not compiled in the loop
-            judge = functools.partial(self._judge, caller, wish, request)
-            version, decision, step_up, linked = await briefly(self.vault.engine, judge)
+            version, decision, step_up, linked = await self._judge(caller, wish, request)
         except IntegrityError as error:
             version, decision, step_up, linked, damaged = None, None, None, {}, error
         view = None if decision is None else decision.view
@@ -232,15 +229,23 @@ class Gate:
             if isinstance(row, Listed)
         )
 
-    def _judge(
+    async def _judge(
         self, caller: Caller, wish: Load, request: str
     ) -> tuple[DatasetVersion | None, Decision | None, StepUpError | None, dict[str, str]]:
-        with reading(self.vault.engine):
-            policy, version, decision = self._decide(caller, wish)
-        if version is None or decision is None:
+        def decided() -> tuple[Policy, DatasetVersion | None, Decision | None]:
+            with reading(self.vault.engine):
+                return self._decide(caller, wish)
+
+        await self.policies.at_hand()  # so that no policy is compiled in the loop
+        policy, version, decision = await briefly(self.vault.engine, decided)
+        if version is None or decision is None or (decision.view is not None and caller.principal.mfa_at is None):
             return version, decision, None, {}
-        ask = self._ask(policy, caller, wish, version)
-        return version, decision, *missing(self.challenges, caller, policy, ask, decision, request)
+
+        def second_factor() -> tuple[StepUpError | None, dict[str, str]]:
+            ask = self._ask(policy, caller, wish, version)
+            return missing(self.challenges, caller, policy, ask, decision, request)
+
+        return version, decision, *await asyncio.to_thread(second_factor)  # which may write a challenge
 
     def _decide(self, caller: Caller, wish: Load) -> tuple[Policy, DatasetVersion | None, Decision | None]:
         policy = self.policies.current()[1]  # read in any case, so that a refusal costs the same reads
