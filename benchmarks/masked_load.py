@@ -29,7 +29,8 @@ from benchmarks.sealed_read import people
 from jupyter_secure.broker.pouring import Kept, KeptStream
 from jupyter_secure.broker.views.kept import KeepJob, describe
 from jupyter_secure.broker.views.plan import Part, ViewPlan, keyed, needed
-from jupyter_secure.broker.views.pool import ViewStream, WorkerPool
+from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.broker.views.stream import ViewStream
 from jupyter_secure.broker.wholeness import Wholeness
 from jupyter_secure.protocol.treatment import Generalize, Keep, Pseudonym, Redact, Suppress
 from jupyter_secure.protocol.view import ColumnView

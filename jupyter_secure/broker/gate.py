@@ -47,7 +47,8 @@ from jupyter_secure.broker.store.database import briefly, reading
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, looked_at, needed
-from jupyter_secure.broker.views.pool import ViewStream, WorkerPool
+from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.broker.views.stream import ViewStream
 from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.decision import Decision
 from jupyter_secure.protocol.errors import (

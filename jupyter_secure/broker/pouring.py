@@ -1,6 +1,6 @@
 """Hands a kept view to a kernel: its content key is sealed to the kernel, its frames go from the file into a pipe.
 
-Promises: looks like a view that a worker makes (`views.pool.ViewStream`); nothing is decrypted here, and the pages of
+Promises: looks like a view that a worker makes (`views.stream.ViewStream`); nothing is decrypted here, and the pages of
 the file are not copied on our side; a kernel that reads nothing for `STALL` seconds loses the view.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from jupyter_secure.broker.views.delivery import wrap
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.kept import Description
-from jupyter_secure.broker.views.pool import PIPE
+from jupyter_secure.broker.views.stream import PIPE
 from jupyter_secure.protocol.errors import CancelledError
 
 STALL = 60.0

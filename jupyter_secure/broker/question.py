@@ -27,26 +27,24 @@ import msgspec
 from msgspec.structs import replace
 
 from jupyter_secure.broker.caller import Caller
-from jupyter_secure.broker.dp_terms import Purse, purse_of
+from jupyter_secure.broker.dp_terms import Purse
 from jupyter_secure.broker.gate import Deliver, Gate, to_the_end
 from jupyter_secure.broker.ledger.accountant import epsilon_of, units_of
 from jupyter_secure.broker.ledger.ledger import Ledger, Reservation, StoredAnswer
-from jupyter_secure.broker.ledger.scope import notebook_scope
 from jupyter_secure.broker.pace import Pace
-from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.broker.ruling import Ruling, outcome
 from jupyter_secure.broker.spending import Spending, told
 from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.views.delivery import TableSealer
 from jupyter_secure.broker.views.dp.asking import bind_asked, columns_of, forecast_asked
-from jupyter_secure.broker.views.dp.domain import describe, facts
+from jupyter_secure.broker.views.dp.domain import facts
 from jupyter_secure.broker.views.dp.job import FAILED
 from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
 from jupyter_secure.broker.views.underway import Underway
 from jupyter_secure.protocol import sealing
 from jupyter_secure.protocol.dpdomain import DpDomain, needed_columns
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, SecureError
-from jupyter_secure.protocol.messages import Answer, Gauge, Handle, Load, Query
+from jupyter_secure.protocol.messages import Answer, Gauge, Load, Query
 from jupyter_secure.protocol.query import Question, question_digest
 from jupyter_secure.protocol.record import Kind
 from jupyter_secure.protocol.training import Training
@@ -82,11 +80,11 @@ class _Cover:
 class Questions:
     """What may be asked of one vault, and the ledger that pays."""
 
-    def __init__(self, gate: Gate, ledger: Ledger) -> None:
+    def __init__(self, gate: Gate, ledger: Ledger, spending: Spending) -> None:
         self._gate = gate
         self._vault = gate.vault
         self._ledger = ledger
-        self._spending = Spending(gate.vault, gate.policies, ledger)
+        self._spending = spending
 
     async def ask(self, caller: Caller, wish: Query, deliver: Deliver) -> None:
         """Deliver the answer, or raise.
@@ -124,51 +122,6 @@ class Questions:
         # (7) The outcome. A question that names no column was permitted for all, and looked at none.
         done = replace(outcome(ruling, Kind.QUERY_ANSWERED, self._vault.now()), cost=answer.cost, columns=columns)
         await self._vault.audit.record(done, caller.personal(wish.purpose))
-
-    async def handle(self, caller: Caller, ruling: Ruling) -> Handle:
-        """Return what crosses on the rung `dp`: what may be asked, never any data."""
-        domain, purse = await asyncio.to_thread(self._spending.terms, ruling.view, ruling.version)
-        facts(domain)  # what the policy says of the columns must be sound before anything is offered
-        return Handle(
-            dataset=ruling.view.dataset,
-            version=ruling.view.version,
-            columns=describe(domain, {column.name: column.type for column in ruling.version.columns}),
-            gauges=await asyncio.to_thread(self._spending.gauges, caller, ruling.view, purse),
-            default_epsilon=purse.default_query,
-            purpose=ruling.view.purpose,
-            seq=ruling.seq,
-        )
-
-    async def gauges(self, caller: Caller, dataset: str | None) -> tuple[Gauge, ...]:
-        """Return the budgets of the datasets that the person may question, or of one of them."""
-        names = await asyncio.to_thread(self._vault.catalog.names) if dataset is None else (dataset,)
-        found: list[Gauge] = []
-        for name in names:
-            version, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=name, rung=Rung.DP))
-            terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(name)
-            if version is None or decision is None or decision.view is None:
-                continue
-            if terms is not None and terms.budget is not None:
-                purse = purse_of(terms, version.measure)
-                found += await asyncio.to_thread(self._spending.gauges, caller, decision.view, purse)
-        return tuple(found)
-
-    async def allow(self, caller: Caller, dataset: str, epsilon: str) -> None:
-        """Let the caller's notebook spend so much of a dataset in all; less than it has spent becomes that.
-
-        Raises:
-            RefusedError: the person may not question it.
-            InvalidRequestError: there is no notebook, or the number is out of range.
-        """
-        if caller.grant is None or not caller.grant.notebook:
-            raise InvalidRequestError("Only a kernel with a notebook can be given an allowance.")
-        version, decision = await asyncio.to_thread(self._gate.decide, caller, Load(dataset=dataset, rung=Rung.DP))
-        terms = (await asyncio.to_thread(self._gate.policies.current))[1].datasets.get(dataset)
-        if version is None or decision is None or decision.view is None or terms is None or terms.budget is None:
-            raise refusal(dataset, decision)
-        scope = notebook_scope(dataset, caller.principal.name, caller.grant.notebook)
-        delta = purse_of(terms, version.measure).delta
-        await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, delta))
 
     async def _answer(
         self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None, held: contextlib.ExitStack

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import replace
 
-from jupyter_secure.broker.views.pool import PIPE, WorkerPool
+from jupyter_secure.broker.views.pool import WorkerPool
+from jupyter_secure.broker.views.stream import PIPE
 from jupyter_secure.kernel.opener import KernelKey
 from jupyter_secure.protocol.treatment import Keep, Pseudonym
 from tests.views_vault import plan

@@ -9,6 +9,7 @@ from jupyter_secure.broker.authn.grants import Grants
 from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.egress import Egress
 from jupyter_secure.broker.gate import Gate
+from jupyter_secure.broker.offers import Offers
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.protocol.errors import InvalidRequestError
@@ -40,10 +41,18 @@ class Counter:
     """Everything that a kernel may ask."""
 
     def __init__(
-        self, gate: Gate, questions: Questions, grants: Grants, mfa: Mfa, access: Access, egress: Egress
+        self,
+        gate: Gate,
+        questions: Questions,
+        offers: Offers,
+        grants: Grants,
+        mfa: Mfa,
+        access: Access,
+        egress: Egress,
     ) -> None:
         self._gate = gate
         self._questions = questions
+        self._offers = offers
         self._grants = grants
         self._access = access
         self._mfa = mfa
@@ -58,7 +67,7 @@ class Counter:
         match request:
             case Load():
                 noted = self._egress.noting(caller, reply)
-                await self._gate.load(caller, request, noted, lambda ruling: self._questions.handle(caller, ruling))
+                await self._gate.load(caller, request, noted, lambda ruling: self._offers.handle(caller, ruling))
             case Query():
                 await self._questions.ask(caller, request, reply)
             case Hello():
@@ -82,8 +91,8 @@ class Counter:
         if request.allow is not None:
             if request.dataset is None:
                 raise InvalidRequestError("Name the dataset of which this notebook may spend so much.")
-            await self._questions.allow(caller, request.dataset, request.allow)
-        gauges = await self._questions.gauges(caller, request.dataset)
+            await self._offers.allow(caller, request.dataset, request.allow)
+        gauges = await self._offers.gauges(caller, request.dataset)
         if request.dataset is not None and not gauges:
             raise refusal(request.dataset, None)
         history = await asyncio.to_thread(spent, self._gate.vault.audit, caller, request.dataset)

@@ -32,11 +32,13 @@ from jupyter_secure.broker.egress import Egress
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.keys import keyring
 from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.offers import Offers
 from jupyter_secure.broker.outputs import Outputs
 from jupyter_secure.broker.policies import Policies
 from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import evenly
 from jupyter_secure.broker.requests.store import Requests
+from jupyter_secure.broker.spending import Spending
 from jupyter_secure.broker.store.database import briefly, reading
 from jupyter_secure.broker.vault import Vault, wall_clock
 from jupyter_secure.broker.views.pool import WorkerPool
@@ -132,12 +134,15 @@ class Desk:
         self.requests = Requests(vault.engine, vault.now)
         policies = Policies(vault)
         gate = Gate(vault, policies, pool)
-        questions = Questions(gate, Ledger(vault.engine))
+        ledger = Ledger(vault.engine)
+        spending = Spending(vault, policies, ledger)
+        offers = Offers(gate, ledger, spending)
+        questions = Questions(gate, ledger, spending)
         self._mfa = Mfa(vault, self.identify.who, changed, provider, party)
         self._access = Access(vault, policies, self.requests, changed)
         self._egress = Egress(vault, policies, self.identify.logins)
-        self._counter = Counter(gate, questions, self.grants, self._mfa, self._access, self._egress)
-        self._panel = Panel(gate, questions)
+        self._counter = Counter(gate, questions, offers, self.grants, self._mfa, self._access, self._egress)
+        self._panel = Panel(gate, offers)
         self._outputs = Outputs(gate, self.grants)
         self._answers: dict[type, Callable[[Any], Awaitable[RelayReply]]] = {
             State: self._state,

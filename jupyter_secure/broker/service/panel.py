@@ -16,9 +16,9 @@ from jupyter_secure.broker.caller import Caller
 from jupyter_secure.broker.consent import list_versions
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.lineage.graph import FLOWS, ORIGINS, build
+from jupyter_secure.broker.offers import Offers
 from jupyter_secure.broker.policy.disclosure import asked_of
 from jupyter_secure.broker.policy.offer import offer
-from jupyter_secure.broker.question import Questions
 from jupyter_secure.broker.refusal import refusal
 from jupyter_secure.protocol.errors import IntegrityError, InvalidRequestError
 from jupyter_secure.protocol.messages import (
@@ -48,9 +48,9 @@ SHOWN = 50  # questions that spent budget
 class Panel:
     """Everything that the sidebar may ask."""
 
-    def __init__(self, gate: Gate, questions: Questions) -> None:
+    def __init__(self, gate: Gate, offers: Offers) -> None:
         self._gate = gate
-        self._questions = questions
+        self._offers = offers
 
     async def answer(
         self, caller: Caller, body: PanelCatalog | PanelWhy | PanelBudget | PanelLog | PanelLineage
@@ -67,7 +67,7 @@ class Panel:
                 return await asyncio.to_thread(why, self._gate, caller, Why(dataset=body.dataset, column=body.column))
             case PanelBudget():
                 history = await asyncio.to_thread(spent, self._gate.vault.audit, caller)
-                return BudgetReply(gauges=await self._questions.gauges(caller, None), history=history)
+                return BudgetReply(gauges=await self._offers.gauges(caller, None), history=history)
             case PanelLog():
                 return await asyncio.to_thread(self._log, caller, body)
             case PanelLineage():

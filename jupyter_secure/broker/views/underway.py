@@ -17,8 +17,9 @@ from typing import Self
 
 from .jobs import Finished
 from .payment import PAID
-from .pool import WorkerPool, outcome
+from .pool import WorkerPool
 from .question import DpJob
+from .stream import outcome
 
 
 class Underway:
