@@ -22,7 +22,7 @@ class Leaves:
 
     def __init__(self, part: TreePart, values: Whole, *, within: bool = False) -> None:
         """Count rows; `within` says that policy keeps all of them between the tree's bounds."""
-        self._lo = part.lo
+        self._lo, self._hi = part.lo, part.hi
         self.width = max(part.width // NARROW, 1)
         self.number = -(-(part.hi - part.lo + 1) // self.width)
         self._values = values if within else np.clip(values, part.lo, part.hi)
@@ -34,7 +34,7 @@ class Leaves:
 
     def below(self, codes: Whole) -> Whole:
         """Return how many rows lie below each code, which is at most one above the upper bound."""
-        leaf = (codes - self._lo) // self.width
+        leaf = np.where(codes > self._hi, self.number, (codes - self._lo) // self.width)
         start = self._lo + leaf * self.width
         inside = codes > start
         self._sort(leaf[inside])
@@ -43,7 +43,8 @@ class Leaves:
 
     def sides(self, codes: Whole) -> tuple[Whole, Whole]:
         """Return how many rows lie below and above each code of the column."""
-        return self.below(codes), self.rows - self.below(codes + 1)
+        below, with_it = np.split(self.below(np.concatenate([codes, codes + 1])), 2)
+        return below, self.rows - with_it
 
     def borders(self, number: int) -> Whole:
         """Return first codes of leaves all over the column, at most so many."""
