@@ -306,7 +306,7 @@ def excess(sensitivity, units, epsilon, measure, size=30_000):
     reach, price = Sensitivity(sensitivity, sensitivity), Price(units, measure)
     noise = noise_for(reach, price)
     chance = math.sqrt(math.log(2e13) / (2 * size))  # Hoeffding; false alarm under 1e-9 over all events
-    zero, one = (np.array(release([value] * size, noise, reach, price)) for value in (0, 1))
+    zero, one = (release(np.full(size, value), noise, reach, price) for value in (0, 1))
     worst, delta = -1.0, 0.0 if measure == "pure" else 1e-6
     for threshold in range(-60, 61):
         for event in (lambda draws, t=threshold: (draws >= t).mean(), lambda draws, t=threshold: (draws <= t).mean()):
@@ -327,11 +327,10 @@ def test_the_measurement_would_notice_a_count_with_too_little_noise():
 
 
 def test_no_low_bits_tell_neighbours_apart():
-    found = []
     for measure in get_args(Measure):
         price = Price(1_000_000, measure)
-        found += release([0] * 2000, noise_for(Sensitivity(1, 1), price), Sensitivity(1, 1), price)
-    assert all(type(value) is int for value in found)
+        found = release(np.zeros(2000, np.int64), noise_for(Sensitivity(1, 1), price), Sensitivity(1, 1), price)
+        assert found.dtype == np.int64
 
 
 def test_unproved_features_of_the_noise_library_are_off():

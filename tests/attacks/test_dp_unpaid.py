@@ -105,7 +105,9 @@ def test_noise_that_does_not_wait_would_be_noticed(drawn, monkeypatch):
 
     def hasty(*of):
         found = exact(*of)
-        answering.release([1], answering._noise(of[0], bound[0]), answering.sensitivity(of[0], 1), bound[0].price)
+        answering.release(
+            np.ones(1, np.int64), answering._noise(of[0], bound[0]), answering.sensitivity(of[0], 1), bound[0].price
+        )
         return found
 
     bound, ask = [], answering.answer

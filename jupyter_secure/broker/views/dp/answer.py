@@ -105,5 +105,4 @@ def _released(part: Part, exact: NDArray[np.int64] | Leaves, bound: Bound) -> Re
         assert plan is not None
         return Released(NOTHING, plan.looks.noise(), refined(plan, exact))
     noise = _noise(part, bound)
-    noisy = release(exact.tolist(), noise, sensitivity(part, bound.k), bound.price)
-    return Released(np.array(noisy, dtype=np.int64), noise)
+    return Released(release(exact, noise, sensitivity(part, bound.k), bound.price), noise)

@@ -78,7 +78,7 @@ def look(plan: Looks, leaves: Leaves) -> Seen:
 
 
 def _released(plan: Looks, exact: Whole) -> Whole:
-    return np.array(release(exact.tolist(), plan.noise(), plan.reach, plan.price), dtype=np.int64)
+    return release(exact, plan.noise(), plan.reach, plan.price)
 
 
 def _places(plan: Looks, seen: Seen) -> list[int]:

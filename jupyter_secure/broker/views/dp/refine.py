@@ -87,7 +87,7 @@ def pick(plan: Refinement, leaves: Leaves, seen: Seen) -> dict[float, int]:
         starts = np.concatenate([thin, far])
         below = leaves.below(starts)  # rows at such a code count as above it, which saves sorting them
         sums = np.concatenate([lower, below]), np.concatenate([upper, leaves.rows - below])
-        best = noisy_max(plan.looks.k * max(_odds(q)), plan.each)(scored(q, *sums, leaves.rows).tolist())
+        best = noisy_max(plan.looks.k * max(_odds(q)), plan.each)(scored(q, *sums, leaves.rows))
         picked[q] = int(np.concatenate([exact, starts])[int(best)])
     return picked
 

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jupyter_secure.protocol.dataset import Measure
 
 from .sensitivity import Sensitivity
@@ -113,7 +116,7 @@ def charged(noise: Noise, sensitivity: Sensitivity) -> Fraction:
     return Fraction(loss)
 
 
-def release(exact: list[int], noise: Noise, sensitivity: Sensitivity, price: Price) -> list[int]:
+def release(exact: NDArray[np.int64], noise: Noise, sensitivity: Sensitivity, price: Price) -> NDArray[np.int64]:
     """Return the noisy vector, having asserted what it costs against what was reserved for it.
 
     Noise is drawn for each number by itself, so a long vector is drawn in pieces, side by side: its law is the same,
@@ -126,10 +129,10 @@ def release(exact: list[int], noise: Noise, sensitivity: Sensitivity, price: Pri
         raise ArithmeticError("the mechanism costs more than was reserved")
     mechanism = _mechanism(noise.scale, noise.measure)
     if len(exact) <= PIECE:
-        return [int(value) for value in mechanism(exact)]
+        return np.array(mechanism(exact), dtype=np.int64)
     pieces = [exact[start : start + PIECE] for start in range(0, len(exact), PIECE)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        return [int(value) for piece in threads.map(mechanism, pieces) for value in piece]
+        return np.concatenate([np.array(noisy, dtype=np.int64) for noisy in threads.map(mechanism, pieces)])
 
 
 @functools.lru_cache(maxsize=KNOWN)

@@ -100,7 +100,7 @@ def learned(target: Target | None, columns: Mapping[str, Normal], used: NDArray[
 
 def _count(bound: BoundTraining, rows: int) -> int:
     reach = sensitivity(CountPart(), bound.k)
-    return release([rows], noise_for(reach, bound.price), reach, bound.price)[0]
+    return int(release(np.array([rows]), noise_for(reach, bound.price), reach, bound.price)[0])
 
 
 def _scalar(part: str, value: float) -> pa.Table:

@@ -72,7 +72,7 @@ def descend(bound: BoundTraining, rows: list[Touched], target: Whole, counted: i
     first = model.steps // 2  # the average of the second half has less noise than any one step
     for step in range(model.steps):
         exact = gradient(model.loss, weights(weight), rows, target)
-        noisy = np.array(release(exact.ravel().tolist(), noise, reach, bound.price), dtype=np.float64)
+        noisy = release(exact.ravel(), noise, reach, bound.price).astype(np.float64)
         slope = noisy.reshape(weight.shape) / RESIDUAL_ONE / counted / touched
         velocity = model.momentum * velocity - rate * (slope + penalty * weight)
         weight = np.clip(weight + velocity, -WEIGHT_LIMIT, WEIGHT_LIMIT)

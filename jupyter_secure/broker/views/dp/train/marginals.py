@@ -140,6 +140,6 @@ def _noise(bound: BoundTraining, tables: int, shares: int) -> tuple[Noise, Sensi
 
 def _released(tables: list[Whole], noise: Noise, reach: Sensitivity, price: Price) -> list[Whole]:
     exact = np.concatenate([table.ravel() for table in tables])
-    noisy = np.array(release(exact.tolist(), noise, reach, price), dtype=np.int64)
+    noisy = release(exact, noise, reach, price)
     ends = np.cumsum([table.size for table in tables])[:-1]
     return [part.reshape(table.shape) for part, table in zip(np.split(noisy, ends), tables, strict=True)]

@@ -113,8 +113,8 @@ def products(points: Whole) -> Whole:
 
 
 def _released(exact: Whole, reach: Sensitivity, price: Price) -> NDArray[np.float64]:
-    noisy = release(exact.ravel().tolist(), noise_for(reach, price), reach, price)
-    return np.array(noisy, dtype=np.float64).reshape(exact.shape)
+    noisy = release(exact.ravel(), noise_for(reach, price), reach, price)
+    return noisy.astype(np.float64).reshape(exact.shape)
 
 
 def _spread(clusters: int, columns: int, seed: int) -> Whole:

@@ -309,18 +309,18 @@ def test_the_map_of_every_mechanism_stays_within_its_budget(most, units, measure
 def test_a_mechanism_is_not_used_beyond_what_was_reserved(measure, other):
     noise = noise_for(Sensitivity(1, 1), Price(1000, measure))
     with pytest.raises(ArithmeticError):
-        release([0], noise, Sensitivity(1, 1), Price(999, measure))
+        release(np.zeros(1, np.int64), noise, Sensitivity(1, 1), Price(999, measure))
     with pytest.raises(ArithmeticError):
-        release([0], noise, Sensitivity(2, 2), Price(1000, measure))
+        release(np.zeros(1, np.int64), noise, Sensitivity(2, 2), Price(1000, measure))
     with pytest.raises(ArithmeticError):
-        release([0], noise, Sensitivity(1, 1), Price(10**12, other))
+        release(np.zeros(1, np.int64), noise, Sensitivity(1, 1), Price(10**12, other))
 
 
 @pytest.mark.parametrize("price", [Price(5_000_000, "zcdp"), Price(100_000_000, "pure"), Price(10**9, "pure")])
 def test_noise_is_as_wide_as_its_scale_says(price):
     # 40,000 draws: the sample variance lies within 8 % of the true one but for 6.4 sigma of a Laplace one, under 1e-9.
     noise = noise_for(Sensitivity(1, 1), price)
-    draws = np.array(release([0] * 40_000, noise, Sensitivity(1, 1), price))
+    draws = release(np.zeros(40_000, np.int64), noise, Sensitivity(1, 1), price)
     expected = noise.scale**2 if price.measure == "zcdp" else 1 / (2 * math.sinh(0.5 / noise.scale) ** 2)
     assert abs(draws.var() / expected - 1) < 0.08
     # Binomial(40,000, at most 0.05): more than 2,270 outside the margin is beyond 6 sigma.
@@ -343,7 +343,8 @@ def test_a_margin_of_laplace_noise_is_the_least_that_holds(scale, alpha):
 def test_a_margin_of_a_sum_holds(measure, draws):
     noise = Noise(20.0, measure)
     price = Price(10**12, measure)
-    found = np.array(release([0] * 20_000 * draws, noise, Sensitivity(1, 1), price)).reshape(-1, draws).sum(axis=1)
+    drawn = release(np.zeros(20_000 * draws, np.int64), noise, Sensitivity(1, 1), price)
+    found = drawn.reshape(-1, draws).sum(axis=1)
     # Binomial(20,000, 0.05): more than 1,200 outside is beyond 6 sigma.
     assert (np.abs(found) > noise.margin_of_sum(draws)).sum() < 1200
     assert abs(np.abs(found).mean() / noise.usual / math.sqrt(draws) - 1) < (0.06 if draws == 1 else 0.2)
