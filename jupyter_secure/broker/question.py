@@ -3,7 +3,7 @@
 `Questions.ask`, step by step; the numbers continue those of `broker.gate`:
  (1) to (3) as for a load, on the rung `dp`; then the question is bound to the policy's public facts, so what cannot be
      asked is refused without looking at data
- (4) unwrap the keys of only the columns that the question looks at, unless its answer is on record
+ (4) unwrap the keys of only the columns that the question looks at, unless its answer is on record or no budget pays
  (4a) a worker begins on the exact sums, which stay there and are forgotten if the question is not paid
  (4b) meanwhile reserve the cost in the ledger, durably; the identical question is answered from the record, for free
  (4c) anchor the ledger's new head in the audit log: a ledger restored from a backup is then noticed; while (5) goes on,
@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -77,6 +78,14 @@ class _Cover:
     sealer: TableSealer
 
 
+@dataclass(frozen=True)
+class _Paid:
+    """What the ledger has of a question, and the work on it."""
+
+    reserved: Reservation
+    work: Underway
+
+
 class Questions:
     """What may be asked of one vault, and the ledger that pays."""
 
@@ -130,19 +139,14 @@ class Questions:
         # To the end, here and below: `held` closes what is begun and sealed only if it hears of it before it closes.
         loop = asyncio.get_running_loop()
         begun = asyncio.to_thread(self._begun, loop, caller, ruling, question, epsilon, held)
-        cover, reserved, work = await to_the_end(begun)
-        if isinstance(reserved, StoredAnswer):
-            return await to_the_end(asyncio.to_thread(self._sealed, held, ruling, cover, reserved.answer))
-        try:
-            if work is None:
-                raise SecureError(detail="an answer has gone from the record")  # noqa: TRY301 - as any other below
-            finished = await work.finished()  # (5)
-        except SecureError as error:
-            # One sentence for every failure after the charge: which one it was would be an answer without noise.
-            raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
+        cover, found = await to_the_end(begun)
+        if isinstance(found, StoredAnswer):
+            return await to_the_end(asyncio.to_thread(self._sealed, held, ruling, cover, found.answer))
+        with _charged():
+            finished = await found.work.finished()  # (5)
 
         def keep_and_seal() -> tuple[Answer, int]:
-            self._ledger.attach(reserved, finished.result)  # (5a) one draw for one question, for ever
+            self._ledger.attach(found.reserved, finished.result)  # (5a) one draw for one question, for ever
             return self._sealed(held, ruling, cover, finished.result)
 
         return await to_the_end(asyncio.to_thread(keep_and_seal))
@@ -155,25 +159,30 @@ class Questions:
         question: Asked,
         epsilon: str | None,
         held: contextlib.ExitStack,
-    ) -> tuple[_Cover, Reservation | StoredAnswer, Underway | None]:
-        """Return what goes with the answer, what paid for it, and the work on it; none where the answer is known."""
+    ) -> tuple[_Cover, StoredAnswer | _Paid]:
+        """Return what goes with the answer, and the answer where it is known, else what is made of it."""
+        view, version = ruling.view, ruling.version
+        priced = self._price(caller, ruling, question, epsilon)
+        self._spending.renew_caps(caller, view, priced.purse)
         with reading(self._vault.engine):
-            priced = self._price(caller, ruling, question, epsilon)
-            stale = self._spending.stale_caps(caller, ruling.view, priced.purse)
             domain = priced.domain.digest()  # of 100,000 keys it takes a while
-            digest = question_digest(priced.question, version=ruling.version.digest, domain=domain, units=priced.units)
-            known = self._spending.answered(caller, ruling.view, priced.purse, digest)
-            job = None if known else self._job(ruling, priced)  # (4)
+            digest = question_digest(priced.question, version=version.digest, domain=domain, units=priced.units)
+            # What will not be paid is not begun: nobody keeps workers busy for free.
+            charges = self._spending.charges(caller, view, priced.purse, digest, priced.units)
+            job = self._job(ruling, priced) if charges else None  # (4)
         work = None if job is None else held.enter_context(Underway(self._gate.pool, job, loop))  # (4a)
-        self._spending.write_caps(stale)
-        reserved = self._spending.reserve(caller, ruling.view, priced.purse, digest, priced.units)  # (4b)
-        if work is not None and isinstance(reserved, Reservation):
-            work.pay()
-            self._spending.anchor()  # (4c)
-            # What to tell after the next question, once this answer has left.
-            expect = functools.partial(self._spending.expect, reserved.balances, priced.purse, priced.units)
-            held.callback(loop.run_in_executor, None, expect)
-        return self._cover(caller, ruling, priced, reserved), reserved, work
+        reserved = self._spending.reserve(caller, view, priced.purse, digest, priced.units)  # (4b)
+        if isinstance(reserved, StoredAnswer):
+            return self._cover(caller, ruling, priced, reserved), reserved
+        if work is None:  # a budget has grown since it was looked at
+            with _charged():
+                work = held.enter_context(Underway(self._gate.pool, self._job(ruling, priced), loop))
+        work.pay()
+        self._spending.anchor()  # (4c)
+        # What to tell after the next question, once this answer has left.
+        expect = functools.partial(self._spending.expect, reserved.balances, priced.purse, priced.units)
+        held.callback(loop.run_in_executor, None, expect)
+        return self._cover(caller, ruling, priced, reserved), _Paid(reserved, work)
 
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
         asked = priced.question
@@ -227,6 +236,15 @@ class Questions:
         units = units_of(epsilon or purse.default_query, purse.delta)
         bind_asked(question, facts(domain), units)
         return Priced(question, domain, purse, units)
+
+
+@contextlib.contextmanager
+def _charged() -> Iterator[None]:
+    """Give one sentence for every failure after the charge: which one it was would be an answer without noise."""
+    try:
+        yield
+    except SecureError as error:
+        raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
 
 
 def _message(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -55,34 +54,20 @@ class Spending:
             raise RefusedError(detail="a dp view without a budget")
         return domain_of(view, version, terms, policy.terms.timezone), purse_of(terms, version.measure)
 
-    def stale_caps(self, caller: Caller, view: ViewSpec, purse: Purse) -> dict[Scope, int]:
-        """Return the caps that are not yet what policy says."""
-        most = units_of(str(MAX_EPSILON), purse.delta)  # what delta pays for is bounded by it too
-        said = {"dataset": purse.epsilon, "person": purse.person, "project": purse.project}
-
-        def wanted(renewals: int) -> dict[Scope, int]:
-            return {
-                scope: min(units_of(epsilon, purse.delta) * (1 + renewals), most)
-                for scope in scopes_of(caller, view)
-                if (epsilon := said.get(scope.kind))
-            }
-
-        return self._ledger.stale_caps(view.dataset, wanted)
-
-    def write_caps(self, stale: Mapping[Scope, int]) -> None:
-        """Set them; not inside a reading."""
-        if stale:
+    def renew_caps(self, caller: Caller, view: ViewSpec, purse: Purse) -> None:
+        """Give budgets the caps that policy says; not inside a reading."""
+        if stale := self._stale_caps(caller, view, purse):
             self._ledger.set_caps(stale)
 
     def gauges(self, caller: Caller, view: ViewSpec, purse: Purse) -> tuple[Gauge, ...]:
         """Return the budgets of a person as they are, with the caps that policy says."""
-        self.write_caps(self.stale_caps(caller, view, purse))
+        self.renew_caps(caller, view, purse)
         return told(self._ledger.balances(scopes_of(caller, view)), purse)
 
-    def answered(self, caller: Caller, view: ViewSpec, purse: Purse, question: str) -> bool:
-        """Say whether a question, by its digest, has its answer in the record."""
+    def charges(self, caller: Caller, view: ViewSpec, purse: Purse, question: str, units: int) -> bool:
+        """Say whether `reserve` would spend now, rather than refuse or find the answer on record."""
         paying, also = _paying(caller, view, purse)
-        return self._ledger.answered(question, paying, also=also)
+        return self._ledger.charges(question, paying, units, also=also)
 
     def reserve(
         self, caller: Caller, view: ViewSpec, purse: Purse, question: str, units: int
@@ -106,6 +91,20 @@ class Spending:
             extra = {"head": str(self._ledger.seen)}
             header = Header(time=self._vault.now(), kind=Kind.LEDGER_ANCHORED, outcome="done", extra=extra)
             self._vault.audit.append(header)
+
+    def _stale_caps(self, caller: Caller, view: ViewSpec, purse: Purse) -> dict[Scope, int]:
+        """Return the caps that are not yet what policy says."""
+        most = units_of(str(MAX_EPSILON), purse.delta)  # what delta pays for is bounded by it too
+        said = {"dataset": purse.epsilon, "person": purse.person, "project": purse.project}
+
+        def wanted(renewals: int) -> dict[Scope, int]:
+            return {
+                scope: min(units_of(epsilon, purse.delta) * (1 + renewals), most)
+                for scope in scopes_of(caller, view)
+                if (epsilon := said.get(scope.kind))
+            }
+
+        return self._ledger.stale_caps(view.dataset, wanted)
 
     def _require_anchor(self) -> None:
         """Refuse every private question while the ledger is not the one that the log saw last."""

@@ -10,14 +10,16 @@ import opendp.mod
 import pyarrow as pa
 import pytest
 
+from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.ledger.ledger import Ledger
+from jupyter_secure.broker.spending import Spending
 from jupyter_secure.broker.views import payment
 from jupyter_secure.broker.views.dp import answer as answering
 from jupyter_secure.broker.views.dp.job import Normalised, run
 from jupyter_secure.broker.views.question import DpQuestion
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain, OpenDomain
-from jupyter_secure.protocol.errors import BudgetError, CancelledError, SecureError
+from jupyter_secure.protocol.errors import BudgetError, CancelledError, IntegrityError, SecureError
 from jupyter_secure.protocol.messages import Answer, Query
 from jupyter_secure.protocol.trainingread import read_asked
 from jupyter_secure.testing.world import World
@@ -150,19 +152,69 @@ def count(least):
     return Query(question=json.dumps({"v": 1, "dataset": "patients", "where": where, "aggs": [{"op": "count"}]}))
 
 
-async def test_what_the_budget_does_not_allow_costs_neither_answer_nor_worker(world):
+def begun(pool):
+    """Return a list that hears of every question that a worker is given."""
+    jobs, begin = [], pool.begin
+
+    def heard(job, fd):
+        jobs.append(job)
+        return begin(job, fd)
+
+    pool.begin = heard
+    return jobs
+
+
+async def test_nobody_keeps_workers_busy_with_what_will_not_be_paid(world):
     async with world.desk() as front:
         kernel = await front.kernel("eve")
+        jobs = begun(front.desk.pool)
         paid, _ = await kernel.fetch(count(1))
-        pids = set(front.desk.pool.pids)
+        for least in range(2, 12):
+            with pytest.raises(BudgetError, match="does not allow"):
+                await kernel.fetch(count(least))
+        again, table = await kernel.fetch(count(1))
+    assert again.repeated
+    assert table.num_rows == 1
+    assert isinstance(paid, Answer)
+    assert len(jobs) == 1
+
+
+async def test_whoever_loses_a_race_for_the_last_of_a_budget_is_refused_and_no_worker_is_lost(world, monkeypatch):
+    monkeypatch.setattr(Spending, "charges", lambda *of: True)
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        jobs, pids = begun(front.desk.pool), set(front.desk.pool.pids)
+        await kernel.fetch(count(1))
         for least in range(2, 12):  # more than there are workers
             with pytest.raises(BudgetError, match="does not allow"):
                 await kernel.fetch(count(least))
-        assert set(front.desk.pool.pids) == pids
         again, table = await kernel.fetch(count(1))
-        assert again.repeated
-        assert table.num_rows == 1
-    assert isinstance(paid, Answer)
+        assert set(front.desk.pool.pids) == pids
+    assert again.repeated
+    assert table.num_rows == 1
+    assert len(jobs) == 12
+
+
+async def test_a_budget_that_grows_in_between_pays(world, monkeypatch):
+    monkeypatch.setattr(Spending, "charges", lambda *of: False)
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        answer, table = await kernel.fetch(count(1))
+    assert not answer.repeated
+    assert table.num_rows == 1
+
+
+async def test_a_failure_after_a_late_begin_is_as_any_other_after_the_charge(world, monkeypatch):
+    monkeypatch.setattr(Spending, "charges", lambda *of: False)
+
+    def damaged(*of):
+        raise IntegrityError(detail="no footer")
+
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        monkeypatch.setattr(Gate, "open_parts", damaged)
+        with pytest.raises(SecureError, match="stays charged"):
+            await kernel.fetch(count(1))
 
 
 async def test_a_ledger_that_fails_leaves_the_worker_to_others(world, monkeypatch):

@@ -91,12 +91,14 @@ class Ledger:
         with reading(self._engine) as connection:
             return _stale(connection, wanted(caps.renewals(connection, dataset)))
 
-    def answered(self, question: str, scopes: tuple[Scope, ...], *, also: tuple[Scope, ...] = ()) -> bool:
-        """Say whether `reserve` would return a stored answer now."""
+    def charges(self, question: str, scopes: tuple[Scope, ...], units: int, *, also: tuple[Scope, ...] = ()) -> bool:
+        """Say whether `reserve` would spend now: the answer is not on record, and every budget allows it."""
         with reading(self._engine) as connection:
             found = caps.rows(connection, tuple(sorted({*scopes, *also})))
+            if not set(scopes) <= set(found) or any(row.spent + units > row.cap for row in found.values()):
+                return False
             key = question_key(question, [row.id for scope, row in found.items() if scope.kind in PAYING])
-            return _FIRST_ANSWER.first(connection, key=key) is not None
+            return _FIRST_ANSWER.first(connection, key=key) is None
 
     def reserve(
         self,

@@ -68,6 +68,34 @@ def test_a_refusal_spends_nothing_from_any_budget(ledger):
     spend(ledger, "c", BOB, 40)
 
 
+def test_what_a_question_would_come_to_is_known_before(ledger):
+    def charges(name, units=10, scopes=(EVERYONE, ANN), also=()):
+        return ledger.charges(question(name), scopes, units, also=also)
+
+    assert charges("a", 60)
+    assert not charges("a", 61)
+    assert not charges("a", 1, (EVERYONE, Scope("person", "patients", "eve")))
+    paid = spend(ledger, "a", ANN, 50)
+    assert charges("a")  # as long as it has no answer it is charged again
+    assert not charges("b", 11)
+    ledger.attach(paid, b"answer")
+    assert not charges("a")
+    assert charges("a", scopes=(EVERYONE, BOB))
+    own = notebook_scope("patients", "ann", "a.ipynb")
+    assert charges("b", also=(own,))
+    ledger.set_cap(own, 9)
+    assert not charges("b", also=(own,))
+
+
+def test_a_reservation_says_how_budgets_stand_after_it(ledger):
+    paid = ledger.reserve(question("a"), (EVERYONE, ANN), 10, shown=(EVERYONE, ANN, Scope("project", "patients", "p")))
+    assert [(each.scope, each.cap, each.spent) for each in paid.balances] == [(EVERYONE, 100, 10), (ANN, 60, 10)]
+    ledger.attach(paid, b"answer")
+    known = ledger.reserve(question("a"), (EVERYONE, ANN), 10, shown=(ANN,))
+    assert known.balances == ledger.balances((ANN,))
+    assert known.balances[0].spent == 10
+
+
 @pytest.mark.parametrize("scopes", [(EVERYONE, Scope("person", "patients", "eve")), (Scope("dataset", "other"),)])
 def test_a_missing_budget_refuses(ledger, scopes):
     with pytest.raises(BudgetError, match="has been set"):
