@@ -13,7 +13,7 @@
 Loads and questions of one person take turns, so that nobody can hold all workers by not reading.
 
 `Gate.load` on the rung `dp` goes from (3) to (7): what crosses is a handle. Questions come through
-`broker.question`, which walks the same steps with the ledger between (3) and (4).
+`broker.question`, which walks the same steps with the ledger beside (4) and (5).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from jupyter_secure.broker.ruling import Ruling, delivery, noted, outcome, said_
 from jupyter_secure.broker.sealed.reader import open_version
 from jupyter_secure.broker.served import Served
 from jupyter_secure.broker.step_up import missing
-from jupyter_secure.broker.store.database import briefly, reading
+from jupyter_secure.broker.store.database import reading
 from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.jobs import Finished
 from jupyter_secure.broker.views.plan import Part, PersonList, ViewPlan, keyed, looked_at, needed
@@ -138,7 +138,7 @@ class Gate:
         request = secrets.token_hex(8)
         damaged: IntegrityError | None = None
         try:
-            version, decision, step_up, linked = await self._judge(caller, wish, request)
+            version, decision, step_up, linked = await asyncio.to_thread(self._judge, caller, wish, request)
         except IntegrityError as error:
             version, decision, step_up, linked, damaged = None, None, None, {}, error
         view = None if decision is None else decision.view
@@ -230,23 +230,15 @@ class Gate:
             if isinstance(row, Listed)
         )
 
-    async def _judge(
+    def _judge(
         self, caller: Caller, wish: Load, request: str
     ) -> tuple[DatasetVersion | None, Decision | None, StepUpError | None, dict[str, str]]:
-        def decided() -> tuple[Policy, DatasetVersion | None, Decision | None]:
-            with reading(self.vault.engine):
-                return self._decide(caller, wish)
-
-        await self.policies.at_hand()  # so that no policy is compiled in the loop
-        policy, version, decision = await briefly(self.vault.engine, decided)
-        if version is None or decision is None or (decision.view is not None and caller.principal.mfa_at is None):
+        with reading(self.vault.engine):
+            policy, version, decision = self._decide(caller, wish)
+        if version is None or decision is None:
             return version, decision, None, {}
-
-        def second_factor() -> tuple[StepUpError | None, dict[str, str]]:
-            ask = self._ask(policy, caller, wish, version)
-            return missing(self.challenges, caller, policy, ask, decision, request)
-
-        return version, decision, *await asyncio.to_thread(second_factor)  # which may write a challenge
+        ask = self._ask(policy, caller, wish, version)
+        return version, decision, *missing(self.challenges, caller, policy, ask, decision, request)
 
     def _decide(self, caller: Caller, wish: Load) -> tuple[Policy, DatasetVersion | None, Decision | None]:
         policy = self.policies.current()[1]  # read in any case, so that a refusal costs the same reads

@@ -47,9 +47,11 @@ class Policies:
         known = self._known  # other threads ask too
         if known is None or known[0] != newest:
             with self._renewing:
-                found = self.archive.current(self._at_least)
-                self._at_least = max(self._at_least, found[0])
-                known = self._known = (newest, found)
+                known = self._known  # somebody else may have compiled it meanwhile
+                if known is None or known[0] != newest:
+                    found = self.archive.current(self._at_least)
+                    self._at_least = max(self._at_least, found[0])
+                    known = self._known = (newest, found)
         return known[1]
 
     async def at_hand(self) -> tuple[int, Policy]:

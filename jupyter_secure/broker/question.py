@@ -21,7 +21,7 @@ import asyncio
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -86,6 +86,11 @@ class _Paid:
     work: Underway
 
 
+Begun = Callable[
+    [asyncio.AbstractEventLoop, contextlib.ExitStack, contextlib.AsyncExitStack], tuple[_Cover, StoredAnswer | _Paid]
+]
+
+
 class Questions:
     """What may be asked of one vault, and the ledger that pays."""
 
@@ -118,8 +123,10 @@ class Questions:
                 return  # the log has it already, as a price that was asked; nothing more happened
             with contextlib.ExitStack() as held:
                 try:
-                    async with self._gate.turns[caller.principal.name]:
-                        answer, fd = await self._answer(caller, ruling, question, wish.epsilon, held)
+                    # A turn ends when no worker is busy with it any more, whatever became of it.
+                    async with self._gate.turns[caller.principal.name], contextlib.AsyncExitStack() as works:
+                        begun = functools.partial(self._begun, caller, ruling, question, wish.epsilon)
+                        answer, fd = await self._answer(ruling, begun, held, works)
                     await pace.nearly()
                     await self._gate.require_still(caller, load, ruling)  # (6)
                 finally:
@@ -133,13 +140,11 @@ class Questions:
         await self._vault.audit.record(done, caller.personal(wish.purpose))
 
     async def _answer(
-        self, caller: Caller, ruling: Ruling, question: Asked, epsilon: str | None, held: contextlib.ExitStack
+        self, ruling: Ruling, begun: Begun, held: contextlib.ExitStack, works: contextlib.AsyncExitStack
     ) -> tuple[Answer, int]:
         """Return the message, with what the answer cost and what is left, and its descriptor, which `held` closes."""
-        # To the end, here and below: `held` closes what is begun and sealed only if it hears of it before it closes.
-        loop = asyncio.get_running_loop()
-        begun = asyncio.to_thread(self._begun, loop, caller, ruling, question, epsilon, held)
-        cover, found = await to_the_end(begun)
+        # To the end, here and below: what is begun is ended and what is sealed is closed only by who heard of it.
+        cover, found = await to_the_end(asyncio.to_thread(begun, asyncio.get_running_loop(), held, works))
         if isinstance(found, StoredAnswer):
             return await to_the_end(asyncio.to_thread(self._sealed, held, ruling, cover, found.answer))
         with _charged():
@@ -153,16 +158,26 @@ class Questions:
 
     def _begun(
         self,
-        loop: asyncio.AbstractEventLoop,
         caller: Caller,
         ruling: Ruling,
         question: Asked,
         epsilon: str | None,
+        loop: asyncio.AbstractEventLoop,
         held: contextlib.ExitStack,
+        works: contextlib.AsyncExitStack,
     ) -> tuple[_Cover, StoredAnswer | _Paid]:
         """Return what goes with the answer, and the answer where it is known, else what is made of it."""
+
+        def begin(job: DpJob) -> Underway:
+            work = Underway(self._gate.pool, job, loop)
+            works.push_async_callback(work.end)
+            return work
+
         view, version = ruling.view, ruling.version
         priced = self._price(caller, ruling, question, epsilon)
+        assert caller.grant is not None
+        info = sealing.bind(caller.grant.id, ruling.request, ruling.digest)
+        sealer = TableSealer(caller.public_key, info.encode())  # before anything is spent
         self._spending.renew_caps(caller, view, priced.purse)
         with reading(self._vault.engine):
             domain = priced.domain.digest()  # of 100,000 keys it takes a while
@@ -170,19 +185,19 @@ class Questions:
             # What will not be paid is not begun: nobody keeps workers busy for free.
             charges = self._spending.charges(caller, view, priced.purse, digest, priced.units)
             job = self._job(ruling, priced) if charges else None  # (4)
-        work = None if job is None else held.enter_context(Underway(self._gate.pool, job, loop))  # (4a)
+        work = begin(job) if job is not None else None  # (4a)
         reserved = self._spending.reserve(caller, view, priced.purse, digest, priced.units)  # (4b)
         if isinstance(reserved, StoredAnswer):
-            return self._cover(caller, ruling, priced, reserved), reserved
+            return _Cover(told(reserved.balances, priced.purse), "", info, sealer), reserved
         if work is None:  # a budget has grown since it was looked at
             with _charged():
-                work = held.enter_context(Underway(self._gate.pool, self._job(ruling, priced), loop))
+                work = begin(self._job(ruling, priced))
         work.pay()
         self._spending.anchor()  # (4c)
         # What to tell after the next question, once this answer has left.
         expect = functools.partial(self._spending.expect, reserved.balances, priced.purse, priced.units)
         held.callback(loop.run_in_executor, None, expect)
-        return self._cover(caller, ruling, priced, reserved), _Paid(reserved, work)
+        return _Cover(told(reserved.balances, priced.purse), priced.cost, info, sealer), _Paid(reserved, work)
 
     def _job(self, ruling: Ruling, priced: Priced) -> DpJob:
         asked = priced.question
@@ -198,16 +213,6 @@ class Questions:
                 units=priced.units,
                 bounding_key=self._vault.keychain.bounding_key(ruling.version.digest),
             ),
-        )
-
-    def _cover(self, caller: Caller, ruling: Ruling, priced: Priced, reserved: Reservation | StoredAnswer) -> _Cover:
-        assert caller.grant is not None
-        info = sealing.bind(caller.grant.id, ruling.request, ruling.digest)
-        return _Cover(
-            gauges=told(reserved.balances, priced.purse),
-            cost=priced.cost if isinstance(reserved, Reservation) else "",
-            info=info,
-            sealer=TableSealer(caller.public_key, info.encode()),
         )
 
     def _sealed(self, held: contextlib.ExitStack, ruling: Ruling, cover: _Cover, packed: bytes) -> tuple[Answer, int]:

@@ -1,6 +1,7 @@
 """What nobody paid for draws no noise and leaves nothing: whatever was summed before is forgotten."""
 
 import asyncio
+import base64
 import json
 import os
 import time
@@ -19,10 +20,11 @@ from jupyter_secure.broker.views.dp.job import Normalised, run
 from jupyter_secure.broker.views.question import DpQuestion
 from jupyter_secure.protocol.dataset import Tag
 from jupyter_secure.protocol.dpdomain import CategoryDomain, DpDomain, NumberDomain, OpenDomain
-from jupyter_secure.protocol.errors import BudgetError, CancelledError, IntegrityError, SecureError
-from jupyter_secure.protocol.messages import Answer, Query
+from jupyter_secure.protocol.errors import BudgetError, CancelledError, IntegrityError, InvalidRequestError, SecureError
+from jupyter_secure.protocol.messages import Answer, Hello, Query
 from jupyter_secure.protocol.trainingread import read_asked
 from jupyter_secure.testing.world import World
+from tests.waiting import until
 
 POLICY = """
 [dataset.patients]
@@ -252,3 +254,45 @@ async def test_a_question_that_is_cancelled_while_the_ledger_writes_is_charged_a
                 await asking
         with pytest.raises(BudgetError):  # the budget pays for one alone
             await kernel.fetch(count(2))
+
+
+async def test_a_turn_ends_only_when_no_worker_is_busy_with_it(world, monkeypatch):
+    monkeypatch.setattr(Spending, "charges", lambda *of: True)
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        jobs, pool = begun(front.desk.pool), front.desk.pool
+        await until(lambda: pool.workers == (2, 2))
+        monkeypatch.setattr(Ledger, "reserve", lambda *of, **more: time.sleep(0.1) or refuse())
+        for least in range(6):
+            with pytest.raises(BudgetError):
+                await kernel.fetch(count(least))
+            assert pool.workers == (2, 2)
+    assert len(jobs) == 6
+
+
+async def test_what_waits_for_a_worker_is_not_given_one_once_it_will_not_be_paid(world, monkeypatch):
+    monkeypatch.setattr(Spending, "charges", lambda *of: True)
+    monkeypatch.setattr(Ledger, "reserve", lambda *of, **more: refuse())
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        pool = front.desk.pool
+        await until(lambda: pool.workers == (2, 2))
+        busy = [await pool._take(), await pool._take()]
+        for least in range(6):
+            with pytest.raises(BudgetError):
+                await asyncio.wait_for(kernel.fetch(count(least)), 5)
+        assert not pool._tasks
+        for process in busy:
+            pool._idle.put_nowait(process)
+
+
+async def test_a_key_that_nothing_can_be_sealed_to_is_refused_at_the_door(world):
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        for point in (bytes(32), b"\1" + bytes(31)):
+            with pytest.raises(InvalidRequestError, match="X25519"):
+                await kernel.ask(Hello(public_key=base64.b64encode(point).decode()))
+
+
+def refuse():
+    raise BudgetError

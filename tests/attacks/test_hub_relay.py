@@ -177,7 +177,7 @@ async def test_a_stolen_grant_is_useless_under_another_token(deployment, user, s
     for body in (
         FromKernel(grant=grant, request=LOAD),
         FromKernel(grant=grant, request=Status()),
-        FromKernel(grant=grant, request=Hello(public_key=base64.b64encode(bytes(32)).decode())),
+        FromKernel(grant=grant, request=Hello(public_key=base64.b64encode(bytes(range(32))).decode())),
         MoveKernel(grant=grant, notebook="mine.ipynb"),
         CloseKernel(grant=grant),
     ):

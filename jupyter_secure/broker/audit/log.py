@@ -92,14 +92,16 @@ class AuditLog:
     ) -> None:
         self.close()
 
-    def append(self, header: Header, personal: Personal | None = None) -> int:
+    def append(self, header: Header, personal: Personal | None = None, *, remember: bool = True) -> int:
         """Write one entry and return its number; it is durable then.
+
+        Without `remember` the file beside the log is left to the next entry, which must come soon.
 
         Raises:
             AuditUnavailableError: it could not be written.
         """
         [seq] = self._write([_draft(header, personal)])
-        if self._anchor.due():
+        if remember and self._anchor.due():
             self._anchor.flush()
         return seq
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from jupyter_secure.broker.store.database import reading, transaction
@@ -28,7 +29,6 @@ from jupyter_secure.protocol.principal import Principal
 from .accounts import active
 
 LIFETIME = 24 * 3600 * 1000  # milliseconds: outlives a working day, not a forgotten kernel
-KEY_BYTES = 32  # X25519, RFC 7748
 _NAMED = Prepared(select(GRANTS).where(GRANTS.c.id == bindparam("grant")))  # asked twice in each request
 _ENDED = "This kernel's grant has ended. Restart the kernel; if that does not help, log in again."
 
@@ -191,9 +191,9 @@ def _close(connection: Connection, now: int, *which: Any) -> None:
 
 
 def _require_key(public_key: str) -> None:
+    """Refuse what nothing could be sealed to: also a point of low order (RFC 7748, section 6.1)."""
     try:
-        length = len(base64.b64decode(public_key, validate=True))
+        key = X25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
+        X25519PrivateKey.generate().exchange(key)
     except (binascii.Error, ValueError):
-        length = 0
-    if length != KEY_BYTES:
-        raise InvalidRequestError("The kernel showed something that is not an X25519 key.")
+        raise InvalidRequestError("The kernel showed something that is not an X25519 key.") from None

@@ -80,7 +80,9 @@ def open_database(url: str) -> Engine:
         )
     else:
         _make_private(Path(str(parsed.database)))
-        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
+        # As many connections as threads want: one that waits for the file's lock keeps nobody else from reading.
+        waits = {"timeout": BUSY_MS / 1000}
+        engine = create_engine(parsed, hide_parameters=True, max_overflow=-1, connect_args=waits)
     _configure(engine, _SETTINGS)
     return engine
 

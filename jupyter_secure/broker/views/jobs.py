@@ -2,8 +2,8 @@
 
 A job is a tagged noun. To add a kind: put its noun into `Job` and its function into `HANDLERS`. The function is called
 in the worker as `function(job, fd, report)`: `fd` is the descriptor that came with the job, None where none did: a
-kernel reads from it, or it tells that a question is paid (`payment`); `report(rows)` tells how far it has come and
-`report(begun)` that the stream has begun. It returns `Finished`.
+kernel reads from it, a kept view is written to it, or it tells that a question is paid (`payment`). `report(rows)`
+tells how far it has come and `report(begun)` that the stream has begun. It returns `Finished`.
 """
 
 from __future__ import annotations

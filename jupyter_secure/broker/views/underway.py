@@ -2,9 +2,10 @@
 
 Exact sums cost no budget, because nothing of them leaves the worker; so they are made while the ledger writes down what
 the question costs. That it is paid the worker hears over a pipe of its own: one byte. Promises: without that byte no
-noise is drawn, and what was summed is forgotten; a question that will not be paid ends the job and not the worker.
+noise is drawn, and what was summed is forgotten; a question that is not paid ends the job and not the worker; after
+`end` no worker is busy with it, and none will be.
 
-Steps, the first two in whichever thread writes the ledger: begin -> `pay` -> `finished`; or the end without them.
+Steps, the first two in whichever thread writes the ledger: begin -> `pay` -> `finished`; `end` in any case.
 """
 
 from __future__ import annotations
@@ -12,31 +13,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from types import TracebackType
-from typing import Self
 
 from .jobs import Finished
 from .payment import PAID
 from .pool import WorkerPool
 from .question import DpJob
-from .stream import outcome
+from .stream import Given, outcome
 
 
 class Underway:
-    """One question at a worker; the end of the `with` block forgets it unless it is paid."""
+    """One question at a worker, or on its way there."""
 
     def __init__(self, pool: WorkerPool, job: DpJob, loop: asyncio.AbstractEventLoop) -> None:
         self._listening, self._telling = os.pipe2(os.O_CLOEXEC)
+        self._given: Given | None = None
         self._task: asyncio.Task[Finished] | None = None
         loop.call_soon_threadsafe(self._begin, pool, job)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._telling)
 
     def pay(self) -> None:
         """Tell the worker that the ledger has it, durably; one that is gone says so by itself."""
@@ -52,6 +44,16 @@ class Underway:
         assert self._task is not None  # the loop begins what it was told before it hears that it is paid
         return await outcome(self._task)
 
+    async def end(self) -> None:
+        """Forget what is not paid, and return when no worker is busy with it any more."""
+        os.close(self._telling)
+        assert self._task is not None
+        assert self._given is not None
+        if not self._given.taken:
+            self._task.cancel()
+        await asyncio.wait({self._task})
+
     def _begin(self, pool: WorkerPool, job: DpJob) -> None:
-        self._task = pool.begin(job, self._listening)
+        self._given = Given(self._listening)
+        self._task = pool.begin(job, self._given)
         self._task.add_done_callback(lambda _: os.close(self._listening))

@@ -57,10 +57,13 @@ def job(data, domain, columns):
 
 
 async def paid(pool, job):
-    with Underway(pool, job, asyncio.get_running_loop()) as work:
-        work.pay()
-        await asyncio.sleep(0)  # the loop begins it
+    work = Underway(pool, job, asyncio.get_running_loop())
+    work.pay()
+    await asyncio.sleep(0)  # the loop begins it
+    try:
         return await work.finished()
+    finally:
+        await work.end()
 
 
 async def test_a_worker_answers_from_sealed_parts_with_keys_of_the_needed_columns_only(data):
