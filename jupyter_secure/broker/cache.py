@@ -30,7 +30,6 @@ from jupyter_secure.broker.vault import Vault
 from jupyter_secure.broker.views.kept import KeepJob, describe
 from jupyter_secure.broker.views.plan import ViewPlan
 from jupyter_secure.broker.views.pool import TIMEOUT, WorkerPool
-from jupyter_secure.broker.views.stream import Given
 from jupyter_secure.broker.wholeness import Wholeness
 from jupyter_secure.protocol.canonical import digest
 from jupyter_secure.protocol.errors import IntegrityError
@@ -98,7 +97,7 @@ class ViewCache:
         path, generation = await asyncio.to_thread(self._place, ruling)
         key = await asyncio.to_thread(self._vault.keychain.view_key, ruling.version.name, generation, path.name)
         with _scratch(path.parent) as (fd, scratch):
-            await self._pool.begin(KeepJob(plan=plan, key=key, name=path.name), Given(fd))
+            await self._pool.begin(KeepJob(plan=plan, key=key, name=path.name), fd)
             if await asyncio.to_thread(self._place, ruling) == (path, generation):  # the key is still the same
                 scratch.replace(path)
         await asyncio.to_thread(self._make_room)

@@ -68,7 +68,8 @@ class Offers:
         if view is None or purse is None:
             raise refusal(dataset, decision)
         scope = notebook_scope(dataset, caller.principal.name, caller.grant.notebook)
-        await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, purse.delta))
+        async with self._gate.turns[caller.principal.name]:  # not while a question of the person's is being paid
+            await asyncio.to_thread(self._ledger.set_cap, scope, units_of(epsilon, purse.delta))
 
     def _offered(self, caller: Caller, dataset: str) -> tuple[ViewSpec | None, Purse | None, Decision | None]:
         """Return what the person may ask of a dataset and spend on it, None for either where there is nothing."""

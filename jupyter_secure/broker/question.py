@@ -147,14 +147,14 @@ class Questions:
         cover, found = await to_the_end(asyncio.to_thread(begun, asyncio.get_running_loop(), held, works))
         if isinstance(found, StoredAnswer):
             return await to_the_end(asyncio.to_thread(self._sealed, held, ruling, cover, found.answer))
-        with _charged():
-            finished = await found.work.finished()  # (5)
 
         def keep_and_seal() -> tuple[Answer, int]:
             self._ledger.attach(found.reserved, finished.result)  # (5a) one draw for one question, for ever
             return self._sealed(held, ruling, cover, finished.result)
 
-        return await to_the_end(asyncio.to_thread(keep_and_seal))
+        with _charged():
+            finished = await found.work.finished()  # (5)
+            return await to_the_end(asyncio.to_thread(keep_and_seal))
 
     def _begun(
         self,
@@ -189,11 +189,11 @@ class Questions:
         reserved = self._spending.reserve(caller, view, priced.purse, digest, priced.units)  # (4b)
         if isinstance(reserved, StoredAnswer):
             return _Cover(told(reserved.balances, priced.purse), "", info, sealer), reserved
-        if work is None:  # a budget has grown since it was looked at
-            with _charged():
+        with _charged():
+            if work is None:  # a budget has grown since it was looked at
                 work = begin(self._job(ruling, priced))
-        work.pay()
-        self._spending.anchor()  # (4c)
+            work.pay()
+            self._spending.anchor()  # (4c)
         # What to tell after the next question, once this answer has left.
         expect = functools.partial(self._spending.expect, reserved.balances, priced.purse, priced.units)
         held.callback(loop.run_in_executor, None, expect)
@@ -248,8 +248,9 @@ def _charged() -> Iterator[None]:
     """Give one sentence for every failure after the charge: which one it was would be an answer without noise."""
     try:
         yield
-    except SecureError as error:
-        raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
+    except Exception as error:  # noqa: BLE001 - whatever it was, the person is told that it stays charged
+        said = f"{error.code} {error.detail}" if isinstance(error, SecureError) else type(error).__name__
+        raise SecureError(FAILED, detail=said) from None
 
 
 def _message(

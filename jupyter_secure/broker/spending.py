@@ -90,7 +90,7 @@ class Spending:
         with self._anchoring:
             extra = {"head": str(self._ledger.seen)}
             header = Header(time=self._vault.now(), kind=Kind.LEDGER_ANCHORED, outcome="done", extra=extra)
-            self._vault.audit.append(header, remember=False)  # the question's own end is the next entry
+            self._vault.audit.append(header, remember=False)
 
     def _stale_caps(self, caller: Caller, view: ViewSpec, purse: Purse) -> dict[Scope, int]:
         """Return the caps that are not yet what policy says."""

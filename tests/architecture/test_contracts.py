@@ -24,7 +24,7 @@ SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, toke
 # outgrows its number, something wants to move out or be deleted.
 DECIDES = "what decides, or holds a key"
 TRUSTED_LINES = {
-    DECIDES: 11_400,
+    DECIDES: 11_450,
     "broker/keys": 900,
     "broker/sealed": 2_000,
     "broker/views": 1_400,

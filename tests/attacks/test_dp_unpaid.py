@@ -11,6 +11,7 @@ import opendp.mod
 import pyarrow as pa
 import pytest
 
+from jupyter_secure.broker.audit.log import AuditLog
 from jupyter_secure.broker.gate import Gate
 from jupyter_secure.broker.ledger.ledger import Ledger
 from jupyter_secure.broker.spending import Spending
@@ -155,21 +156,21 @@ def count(least):
 
 
 def begun(pool):
-    """Return a list that hears of every question that a worker is given."""
-    jobs, begin = [], pool.begin
+    """Return a list of the work on every question that is begun."""
+    works, begin = [], pool.begin
 
     def heard(job, fd):
-        jobs.append(job)
-        return begin(job, fd)
+        works.append(begin(job, fd))
+        return works[-1]
 
     pool.begin = heard
-    return jobs
+    return works
 
 
 async def test_nobody_keeps_workers_busy_with_what_will_not_be_paid(world):
     async with world.desk() as front:
         kernel = await front.kernel("eve")
-        jobs = begun(front.desk.pool)
+        works = begun(front.desk.pool)
         paid, _ = await kernel.fetch(count(1))
         for least in range(2, 12):
             with pytest.raises(BudgetError, match="does not allow"):
@@ -178,23 +179,43 @@ async def test_nobody_keeps_workers_busy_with_what_will_not_be_paid(world):
     assert again.repeated
     assert table.num_rows == 1
     assert isinstance(paid, Answer)
-    assert len(jobs) == 1
+    assert len(works) == 1
 
 
-async def test_whoever_loses_a_race_for_the_last_of_a_budget_is_refused_and_no_worker_is_lost(world, monkeypatch):
+async def test_whoever_loses_a_race_for_the_last_of_a_budget_is_refused_and_leaves_no_work_behind(world, monkeypatch):
     monkeypatch.setattr(Spending, "charges", lambda *of: True)
     async with world.desk() as front:
         kernel = await front.kernel("eve")
-        jobs, pids = begun(front.desk.pool), set(front.desk.pool.pids)
+        works, pool = begun(front.desk.pool), front.desk.pool
+        await until(lambda: pool.workers == (2, 2))
         await kernel.fetch(count(1))
-        for least in range(2, 12):  # more than there are workers
+        for least in range(2, 7):  # more than there are workers
             with pytest.raises(BudgetError, match="does not allow"):
                 await kernel.fetch(count(least))
+            assert all(work.done() for work in works)
         again, table = await kernel.fetch(count(1))
-        assert set(front.desk.pool.pids) == pids
+        await until(lambda: pool.workers == (2, 2))
     assert again.repeated
     assert table.num_rows == 1
-    assert len(jobs) == 12
+    assert len(works) == 7
+
+
+@pytest.mark.parametrize("moment", [0.05, 0.2])
+async def test_cancelling_what_is_not_paid_leaves_no_work_behind_either(world, monkeypatch, moment):
+    monkeypatch.setattr(Spending, "charges", lambda *of: True)
+    monkeypatch.setattr(Ledger, "reserve", lambda *of, **more: time.sleep(0.1) or refuse())
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        works, pool = begun(front.desk.pool), front.desk.pool
+        await until(lambda: pool.workers == (2, 2))
+        asking = asyncio.create_task(kernel.fetch(count(1)))
+        await until(lambda: works)
+        await asyncio.sleep(moment)
+        asking.cancel()
+        with pytest.raises((asyncio.CancelledError, BudgetError)):
+            await asking
+        assert all(work.done() for work in works)
+        assert not front.desk._counter._gate.turns["eve"].locked()
 
 
 async def test_a_budget_that_grows_in_between_pays(world, monkeypatch):
@@ -219,21 +240,37 @@ async def test_a_failure_after_a_late_begin_is_as_any_other_after_the_charge(wor
             await kernel.fetch(count(1))
 
 
-async def test_a_ledger_that_fails_leaves_the_worker_to_others(world, monkeypatch):
-    def slow_and_broken(*of, **more):
-        time.sleep(0.2)  # the sums are done by then
-        raise BudgetError
-
+async def test_a_ledger_that_fails_leaves_workers_to_others(world, monkeypatch):
     async with world.desk() as front:
         kernel = await front.kernel("eve")
-        pids = set(front.desk.pool.pids)
         with monkeypatch.context() as patch:
-            patch.setattr(Ledger, "reserve", slow_and_broken)
+            patch.setattr(
+                Ledger, "reserve", lambda *of, **more: time.sleep(0.2) or refuse()
+            )  # the sums are done by then
             with pytest.raises(BudgetError):
                 await kernel.fetch(count(1))
         _, table = await kernel.fetch(count(1))
         assert table.num_rows == 1
-        assert set(front.desk.pool.pids) == pids
+        await until(lambda: front.desk.pool.workers == (2, 2))
+
+
+@pytest.mark.parametrize("place", [(AuditLog, "append"), (Ledger, "attach")])
+async def test_what_fails_after_the_charge_says_that_it_stays_charged_and_leaves_no_work_behind(
+    world, monkeypatch, place
+):
+    def fails(*of, **more):
+        raise OSError("disk")
+
+    async with world.desk() as front:
+        kernel = await front.kernel("eve")
+        works = begun(front.desk.pool)
+        with monkeypatch.context() as patch:
+            patch.setattr(*place, fails)
+            with pytest.raises(SecureError, match="stays charged"):
+                await kernel.fetch(count(1))
+        assert [work.done() for work in works] == [True]
+        with pytest.raises(BudgetError):
+            await kernel.fetch(count(2))
 
 
 async def test_a_question_that_is_cancelled_while_the_ledger_writes_is_charged_and_answers_nobody(world, monkeypatch):
@@ -254,20 +291,6 @@ async def test_a_question_that_is_cancelled_while_the_ledger_writes_is_charged_a
                 await asking
         with pytest.raises(BudgetError):  # the budget pays for one alone
             await kernel.fetch(count(2))
-
-
-async def test_a_turn_ends_only_when_no_worker_is_busy_with_it(world, monkeypatch):
-    monkeypatch.setattr(Spending, "charges", lambda *of: True)
-    async with world.desk() as front:
-        kernel = await front.kernel("eve")
-        jobs, pool = begun(front.desk.pool), front.desk.pool
-        await until(lambda: pool.workers == (2, 2))
-        monkeypatch.setattr(Ledger, "reserve", lambda *of, **more: time.sleep(0.1) or refuse())
-        for least in range(6):
-            with pytest.raises(BudgetError):
-                await kernel.fetch(count(least))
-            assert pool.workers == (2, 2)
-    assert len(jobs) == 6
 
 
 async def test_what_waits_for_a_worker_is_not_given_one_once_it_will_not_be_paid(world, monkeypatch):

@@ -95,13 +95,15 @@ class AuditLog:
     def append(self, header: Header, personal: Personal | None = None, *, remember: bool = True) -> int:
         """Write one entry and return its number; it is durable then.
 
-        Without `remember` the file beside the log is left to the next entry, which must come soon.
+        Without `remember` the file beside the log is left to the thread that writes for others, for which nobody waits.
 
         Raises:
             AuditUnavailableError: it could not be written.
         """
         [seq] = self._write([_draft(header, personal)])
-        if remember and self._anchor.due():
+        if not remember:
+            self._writer.wake()
+        elif self._anchor.due():
             self._anchor.flush()
         return seq
 

@@ -11,7 +11,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jupyter_secure.protocol.errors import AuditUnavailableError, SecureError
 
@@ -30,6 +30,9 @@ class _Waiting(NamedTuple):
         """Answer the caller, in its own loop; a loop that has closed meanwhile waits for nothing."""
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(_answer, self.future, seq, error)
+
+
+_WAKE: Any = object()
 
 
 class GroupWriter:
@@ -60,6 +63,12 @@ class GroupWriter:
             self._queue.put(waiting)
         return await waiting.future
 
+    def wake(self) -> None:
+        """Let the thread look whether there is something to remember, if it has begun."""
+        with self._lock:
+            if self._thread is not None:
+                self._queue.put(_WAKE)
+
     def close(self) -> None:
         """Write everything that waits, then end the thread."""
         with self._lock:
@@ -83,19 +92,24 @@ class GroupWriter:
     def _next(self) -> list[_Waiting]:
         """Return what waits, at least one; nothing at the end."""
         batch: list[_Waiting] = []
+        while True:
+            item = self._queue.get() if batch else self._item()
+            if item is None:
+                if batch:
+                    self._queue.put(None)  # write these first; the end comes again
+                return batch
+            if item is not _WAKE:
+                batch.append(item)
+            if batch and (len(batch) == MOST or self._queue.empty()):
+                return batch
+
+    def _item(self) -> _Waiting | None:
+        """Return what comes next; what is to be remembered is, once nothing has come for a moment."""
         try:
-            item = self._queue.get(timeout=QUIET if self._anchor.waits() and not self._anchor.failed else None)
+            return self._queue.get(timeout=QUIET if self._anchor.waits() and not self._anchor.failed else None)
         except queue.Empty:
             self._remember()
-            item = self._queue.get()
-        while item is not None:
-            batch.append(item)
-            if len(batch) == MOST or self._queue.empty():
-                return batch
-            item = self._queue.get()
-        if batch:
-            self._queue.put(None)  # write these first; the end comes again
-        return batch
+            return self._queue.get()
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:

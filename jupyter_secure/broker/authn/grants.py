@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
@@ -195,5 +196,5 @@ def _require_key(public_key: str) -> None:
     try:
         key = X25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
         X25519PrivateKey.generate().exchange(key)
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, UnsupportedAlgorithm):
         raise InvalidRequestError("The kernel showed something that is not an X25519 key.") from None

@@ -97,9 +97,9 @@ class WorkerPool:
         """
         return await outcome(self._spawn(self._work(job, progress, None)))
 
-    def begin(self, job: Noun, given: Given) -> asyncio.Task[Finished]:
+    def begin(self, job: Noun, fd: int) -> asyncio.Task[Finished]:
         """Begin a job with a descriptor, which stays the caller's to close once the task is done."""
-        return self._spawn(self._work(job, None, given))
+        return self._spawn(self._work(job, None, Given(fd)))
 
     async def close(self) -> None:
         """Kill every worker; jobs under way fail."""

@@ -111,19 +111,13 @@ class Outlet:
 
 
 class Given:
-    """A descriptor that is somebody else's to close.
-
-    Attributes:
-        taken: whether a worker has it.
-    """
+    """A descriptor that is somebody else's to close."""
 
     def __init__(self, fd: int) -> None:
         self.begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
-        self.taken = False
         self._fd = fd
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[int]]:
         """Give it."""
-        self.taken = True
         yield (self._fd,)

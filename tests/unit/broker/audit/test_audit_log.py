@@ -24,6 +24,7 @@ from jupyter_secure.protocol.errors import (
     LockedError,
 )
 from jupyter_secure.protocol.record import Header, Kind, Personal
+from tests.waiting import until
 
 SIGNER = Signer(b"s" * 32)
 ANN = Personal(user="ann", notebook="work/a.ipynb", kernel="k1", purpose="study")
@@ -162,6 +163,14 @@ async def test_the_checkpoint_is_remembered_soon_when_no_entries_come(log, note)
             break
         await asyncio.sleep(anchors.QUIET)
     assert note.read_text() == log.head().note
+
+
+async def test_an_entry_that_leaves_the_file_to_others_is_remembered_soon_too(log, note):
+    await log.record(header(), ANN)
+    await until(lambda: note.exists())
+    for _ in range(2):
+        await asyncio.to_thread(log.append, header(), ANN, remember=False)
+        await until(lambda: note.read_text() == log.head().note)
 
 
 async def test_entries_that_wait_together_share_a_commit_and_keep_their_order(log):
