@@ -167,7 +167,7 @@ async def test_the_checkpoint_is_remembered_soon_when_no_entries_come(log, note)
 
 async def test_an_entry_that_leaves_the_file_to_others_is_remembered_soon_too(log, note):
     await log.record(header(), ANN)
-    await until(lambda: note.exists())
+    await until(note.exists)
     for _ in range(2):
         await asyncio.to_thread(log.append, header(), ANN, remember=False)
         await until(lambda: note.read_text() == log.head().note)
