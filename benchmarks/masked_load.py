@@ -147,7 +147,7 @@ async def _serve_kept(pool: WorkerPool, plan: ViewPlan, kernel: Kernel, folder: 
     file = folder / "kept"
     if not file.exists():
         with file.open("xb") as out:
-            await pool.write(KeepJob(plan=plan, key=KEEPING, name=file.name), out.fileno())
+            await pool.begin(KeepJob(plan=plan, key=KEEPING, name=file.name), out.fileno())
     kernel.start({"do": "load"})
     await asyncio.to_thread(kernel.answer)
     fd = os.open(file, os.O_RDONLY)

@@ -62,7 +62,7 @@ def looked(measure):
     plan = refine.refinement(bound.parts[0], bound).looks
 
     def rows_in_the_first_cell(rows):
-        leaves = Leaves(plan.part, rows)
+        leaves = Leaves(plan.part, rows, np.ones(len(rows), bool))
         end = leaves.borders(looks.CELLS)[1]
         found = (looks.look(plan, leaves) for _ in range(RUNS))
         return np.array([seen.below[np.searchsorted(seen.codes, end)] for seen in found])

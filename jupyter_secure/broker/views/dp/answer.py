@@ -96,7 +96,7 @@ def _exact(
         return aggregate(part, columns, used, codes, bound.groups)
     assert isinstance(part, TreePart)
     column = columns[part.col]
-    return Leaves(part, column.codes[used > column.null], within=all(column.within(part.lo, part.hi)))
+    return Leaves(part, column.codes, used > column.null, within=all(column.within(part.lo, part.hi)))
 
 
 def _released(part: Part, exact: NDArray[np.int64] | Leaves, bound: Bound) -> Released:

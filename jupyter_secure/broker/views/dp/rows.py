@@ -20,14 +20,18 @@ class Leaves:
         rows: all of them.
     """
 
-    def __init__(self, part: TreePart, values: Whole, *, within: bool = False) -> None:
-        """Count rows; `within` says that policy keeps all of them between the tree's bounds."""
+    def __init__(self, part: TreePart, values: Whole, used: NDArray[np.bool_], *, within: bool = False) -> None:
+        """Count the used rows; `within` says that policy keeps all values between the tree's bounds.
+
+        The others lie in a leaf of their own behind the last one, so that counting takes as long whichever are used.
+        """
         self._lo, self._hi = part.lo, part.hi
         self.width = max(part.width // NARROW, 1)
         self.number = -(-(part.hi - part.lo + 1) // self.width)
         self._values = values if within else np.clip(values, part.lo, part.hi)
         self._leaf = (self._values - part.lo) // self.width
-        self._before = np.append(0, np.cumsum(np.bincount(self._leaf, minlength=self.number)))
+        np.putmask(self._leaf, ~used, self.number)
+        self._before = np.append(0, np.cumsum(np.bincount(self._leaf, minlength=self.number + 1)[:-1]))
         self._sorted = np.zeros(self.number + 1, dtype=bool)  # leaves whose rows are in `_rows`
         self._rows = self._values[:0]
         self.rows = int(self._before[-1])

@@ -107,7 +107,7 @@ def test_one_person_moves_no_score_by_more_than_the_choice_is_made_for(rows, mor
     candidates = np.unique(np.clip(np.r_[rows, more, np.arange(0, 5_000, 321)], 0, 5_000)).astype(np.int64)
 
     def scores(of):
-        leaves = Leaves(part, np.array(of, dtype=np.int64))
+        leaves = Leaves(part, np.array(of, dtype=np.int64), np.ones(len(of), bool))
         below = leaves.below(leaves.borders(FAR))
         places = [leaves.sides(candidates), (below, leaves.rows - below)]
         return np.concatenate([scored(q, *sides, leaves.rows) for sides in places])
@@ -119,13 +119,28 @@ def test_one_person_moves_no_score_by_more_than_the_choice_is_made_for(rows, mor
 
 
 @settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(-10, 5_010), st.booleans()), max_size=60), st.booleans())
+def test_rows_that_are_not_used_count_nowhere(rows, within):
+    part, candidates = plant("income", 0, 5_000), np.arange(0, 5_001, 7)
+    codes, used = np.array([code for code, _ in rows], np.int64), np.array([each for _, each in rows], bool)
+    codes = np.clip(codes, 0, 5_000) if within else codes
+    leaves = Leaves(part, codes, used, within=within)
+    alone = Leaves(part, codes[used], np.ones(used.sum(), bool))
+    assert leaves.rows == used.sum()
+    for found, expected in zip(leaves.sides(candidates), alone.sides(candidates), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=100)
 @given(values)
 def test_sides_are_those_of_the_sorted_rows(rows):
     part = plant("income", 0, 5_000)
     candidates, ordered = np.arange(0, 5_001, 7), np.sort(np.clip(np.array(rows, dtype=np.int64), 0, 5_000))
-    below, above = Leaves(part, np.array(rows, dtype=np.int64)).sides(candidates)
+    below, above = Leaves(part, np.array(rows, dtype=np.int64), np.ones(len(rows), bool)).sides(candidates)
     np.testing.assert_array_equal(below, np.searchsorted(ordered, candidates, "left"))
-    np.testing.assert_array_equal(Leaves(part, np.array(rows, dtype=np.int64)).below(candidates), below)
+    np.testing.assert_array_equal(
+        Leaves(part, np.array(rows, dtype=np.int64), np.ones(len(rows), bool)).below(candidates), below
+    )
     np.testing.assert_array_equal(above, len(rows) - np.searchsorted(ordered, candidates, "right"))
 
 
