@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ from jupyter_secure.broker.views.dp.job import FAILED
 from jupyter_secure.broker.views.question import DpJob, DpQuestion, DpResult
 from jupyter_secure.broker.views.underway import Underway
 from jupyter_secure.protocol import sealing
+from jupyter_secure.protocol.dataset import DatasetVersion
 from jupyter_secure.protocol.dpdomain import DpDomain, needed_columns
 from jupyter_secure.protocol.errors import ConflictError, InvalidRequestError, SecureError
 from jupyter_secure.protocol.messages import Answer, Gauge, Load, Query
@@ -51,6 +53,8 @@ from jupyter_secure.protocol.record import Kind
 from jupyter_secure.protocol.training import Training
 from jupyter_secure.protocol.trainingread import Asked, read_asked
 from jupyter_secure.protocol.view import Rung
+
+LOG = logging.getLogger("jupyter_secure.broker")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ class Priced:
     def cost(self) -> str:
         """Return it as an epsilon."""
         return epsilon_of(self.units, self.purse.delta)
+
+    def digest(self, version: DatasetVersion) -> str:
+        """Return what the question is known by in the ledger; of a domain of 100,000 keys it takes a while."""
+        domain = self.domain.digest()
+        return question_digest(self.question, version=version.digest, domain=domain, units=self.units)
 
 
 @dataclass(frozen=True)
@@ -173,15 +182,14 @@ class Questions:
             works.push_async_callback(work.end)
             return work
 
-        view, version = ruling.view, ruling.version
+        view = ruling.view
         priced = self._price(caller, ruling, question, epsilon)
         assert caller.grant is not None
         info = sealing.bind(caller.grant.id, ruling.request, ruling.digest)
         sealer = TableSealer(caller.public_key, info.encode())  # before anything is spent
         self._spending.renew_caps(caller, view, priced.purse)
         with reading(self._vault.engine):
-            domain = priced.domain.digest()  # of 100,000 keys it takes a while
-            digest = question_digest(priced.question, version=version.digest, domain=domain, units=priced.units)
+            digest = priced.digest(ruling.version)
             # What will not be paid is not begun: nobody keeps workers busy for free.
             charges = self._spending.charges(caller, view, priced.purse, digest, priced.units)
             job = self._job(ruling, priced) if charges else None  # (4)
@@ -248,9 +256,11 @@ def _charged() -> Iterator[None]:
     """Give one sentence for every failure after the charge: which one it was would be an answer without noise."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - whatever it was, the person is told that it stays charged
-        said = f"{error.code} {error.detail}" if isinstance(error, SecureError) else type(error).__name__
-        raise SecureError(FAILED, detail=said) from None
+    except SecureError as error:
+        raise SecureError(FAILED, detail=f"{error.code} {error.detail}") from None
+    except Exception as error:
+        LOG.exception("after the charge")  # the person is told one sentence, the operator where it was
+        raise SecureError(FAILED, detail=type(error).__name__) from None
 
 
 def _message(
